@@ -1,0 +1,9 @@
+-- luacheck's settings: Lua 5.4's own globals and no others; busted's words in the specs.
+std = "lua54"
+max_line_length = 110
+max_cyclomatic_complexity = 24
+codes = true
+exclude_files = { "build", "runs" }
+files["tests/*_spec.lua"] = { std = "lua54+busted" }
+-- The prompt is where globals live.
+files["lua/perilune/repl/*.lua"] = { globals = { "_", "_G", "help", "pl" } }
