@@ -1,0 +1,382 @@
+/*
+** The module's entry, and the helpers every binding file uses. See bind.h for the contract.
+*/
+#include "bind/bind.h"
+
+#include <lualib.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "perilune.h"
+#include "runtime/cpu.h"
+#include "runtime/pool.h"
+#include "tensor/map.h"
+
+enum { ALIGNMENT = 64, LARGE = 1 << 20 };
+
+static const char library_key[] = "perilune.library"; /* source prefix of the library's own Lua */
+static const char methods_key[] = "perilune.tensor.methods";
+
+/* {==== Errors ==== */
+
+/* Pushes "file:line: " of the innermost frame that is the user's. */
+static void push_position(lua_State *L) {
+  lua_getfield(L, LUA_REGISTRYINDEX, library_key);
+  const char *prefix = lua_tostring(L, -1);
+  lua_Debug frame;
+  for (int level = 0; lua_getstack(L, level, &frame); level++) {
+    lua_getinfo(L, "Sl", &frame);
+    if (frame.currentline <= 0) continue; /* C */
+    if (prefix != NULL && strncmp(frame.source, prefix, strlen(prefix)) == 0) continue;
+    lua_pop(L, 1);
+    lua_pushfstring(L, "%s:%d: ", frame.short_src, frame.currentline);
+    return;
+  }
+  lua_pop(L, 1);
+  lua_pushliteral(L, "");
+}
+
+static _Noreturn void raise_top(lua_State *L) {
+  push_position(L);
+  lua_insert(L, -2);
+  lua_concat(L, 2);
+  lua_error(L);
+  __builtin_unreachable();
+}
+
+void pl_raise(lua_State *L, const char *format, ...) {
+  luaL_checkstack(L, 8, NULL);
+  va_list values;
+  va_start(values, format);
+  lua_pushvfstring(L, format, values);
+  va_end(values);
+  raise_top(L);
+}
+
+const char *pl_push_shape_text(lua_State *L, int rank, const int64_t *shape) {
+  luaL_Buffer text;
+  luaL_buffinit(L, &text);
+  luaL_addchar(&text, '{');
+  for (int i = 0; i < rank; i++) {
+    char number[32];
+    snprintf(number, sizeof number, i > 0 ? ", %lld" : "%lld", (long long)shape[i]);
+    luaL_addstring(&text, number);
+  }
+  luaL_addchar(&text, '}');
+  luaL_pushresult(&text);
+  return lua_tostring(L, -1);
+}
+
+const char *pl_describe(lua_State *L, int arg) {
+  arg = lua_absindex(L, arg);
+  const pl_tensor *t = pl_to_tensor(L, arg);
+  if (t != NULL) {
+    const char *shape = pl_push_shape_text(L, t->rank, t->shape);
+    lua_pushfstring(L, "tensor %s %s", shape, pl_dtype_name(t->dtype));
+    lua_remove(L, -2);
+    return lua_tostring(L, -1);
+  }
+  switch (lua_type(L, arg)) {
+    case LUA_TNONE: return lua_pushliteral(L, "nothing");
+    case LUA_TNIL: return lua_pushliteral(L, "nil");
+    case LUA_TBOOLEAN: return lua_pushstring(L, lua_toboolean(L, arg) ? "true" : "false");
+    case LUA_TNUMBER:
+      if (lua_isinteger(L, arg)) return lua_pushfstring(L, "%I", lua_tointeger(L, arg));
+      return lua_pushfstring(L, "%f", lua_tonumber(L, arg));
+    case LUA_TSTRING: {
+      size_t length;
+      const char *text = lua_tolstring(L, arg, &length);
+      char shown[41];
+      size_t n = length < 40 ? length : 40;
+      for (size_t i = 0; i < n; i++) {
+        shown[i] = (text[i] >= 0 && text[i] < ' ') || text[i] == 127 ? '?' : text[i];
+      }
+      shown[n] = '\0';
+      return lua_pushfstring(L, "\"%s\"%s", shown, length > n ? "…" : "");
+    }
+    default: {
+      if (luaL_getmetafield(L, arg, "__name") == LUA_TSTRING) return lua_tostring(L, -1);
+      return lua_pushfstring(L, "a %s", luaL_typename(L, arg));
+    }
+  }
+}
+
+void pl_arg_error(lua_State *L, int arg, const char *fn, const char *name, const char *expected,
+                  ...) {
+  arg = lua_absindex(L, arg);
+  luaL_checkstack(L, 16, NULL);
+  va_list values;
+  va_start(values, expected);
+  const char *wanted = lua_pushvfstring(L, expected, values);
+  va_end(values);
+  const char *got = pl_describe(L, arg);
+  lua_pushfstring(L, "%s: argument '%s': expected %s, got %s", fn, name, wanted, got);
+  raise_top(L);
+}
+
+/* core.raise(message): for the library's Lua, the same position as C's own errors */
+static int bind_raise(lua_State *L) {
+  lua_settop(L, 1);
+  luaL_tolstring(L, 1, NULL);
+  raise_top(L);
+}
+
+/* core.describe(value) -> string */
+static int bind_describe(lua_State *L) {
+  pl_describe(L, 1);
+  return 1;
+}
+
+/* core.mark_library(): the caller's folder holds the library's own Lua */
+static int bind_mark_library(lua_State *L) {
+  lua_Debug frame;
+  if (lua_getstack(L, 1, &frame)) {
+    lua_getinfo(L, "S", &frame);
+    const char *end = strrchr(frame.source, '/');
+    if (frame.source[0] == '@' && end != NULL) {
+      lua_pushlstring(L, frame.source, (size_t)(end - frame.source) + 1);
+      lua_setfield(L, LUA_REGISTRYINDEX, library_key);
+    }
+  }
+  return 0;
+}
+
+/* }==== Memory ==== {*/
+
+static int allocate(lua_State *L) {
+  lua_newuserdatauv(L, (size_t)lua_tointeger(L, 1), 0);
+  return 1;
+}
+
+/* Pushes a block; false, with nothing pushed, when there is no memory for a large one (a small
+** one raises Lua's own error). */
+static bool push_block(lua_State *L, size_t bytes) {
+  if (bytes < LARGE) {
+    lua_newuserdatauv(L, bytes, 0);
+    return true;
+  }
+  lua_pushcfunction(L, allocate);
+  lua_pushinteger(L, (lua_Integer)bytes);
+  if (lua_pcall(L, 1, 1, 0) == LUA_OK) return true;
+  lua_pop(L, 1);
+  return false;
+}
+
+static void *align(void *p) {
+  return (void *)(((uintptr_t)p + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1));
+}
+
+void *pl_push_workspace(lua_State *L, const char *fn, size_t bytes) {
+  if (!push_block(L, bytes + ALIGNMENT))
+    pl_raise(L, "%s: not enough memory for %f MB of workspace", fn, (double)bytes / 1e6);
+  return align(lua_touserdata(L, -1));
+}
+
+pl_tensor *pl_push_tensor(lua_State *L, const char *fn, pl_dtype dtype, int rank,
+                          const int64_t *shape) {
+  luaL_checkstack(L, 8, NULL);
+  pl_tensor header;
+  bool fits = pl_init_contiguous(&header, dtype, rank, shape);
+  size_t bytes = fits ? (size_t)header.numel * pl_dtype_size(dtype) : 0;
+  if (!fits || !push_block(L, sizeof(pl_tensor) + bytes + ALIGNMENT)) {
+    const char *text = pl_push_shape_text(L, rank, shape);
+    if (!fits)
+      pl_raise(L, "%s: a tensor %s %s has more elements than memory can hold", fn, text,
+               pl_dtype_name(dtype));
+    pl_raise(L, "%s: not enough memory for a tensor %s %s (%f MB)", fn, text,
+             pl_dtype_name(dtype), (double)bytes / 1e6);
+  }
+  pl_tensor *t = lua_touserdata(L, -1);
+  *t = header;
+  t->data = align(t + 1);
+  luaL_setmetatable(L, PL_TENSOR);
+  return t;
+}
+
+pl_tensor *pl_push_view(lua_State *L, int owner, const pl_tensor *view) {
+  owner = lua_absindex(L, owner);
+  pl_tensor *t = lua_newuserdatauv(L, sizeof(pl_tensor), 1);
+  *t = *view;
+  /* a view of a view hangs on the owner itself, so that chains do not grow */
+  if (lua_getiuservalue(L, owner, 1) != LUA_TUSERDATA) {
+    lua_pop(L, 1);
+    lua_pushvalue(L, owner);
+  }
+  lua_setiuservalue(L, -2, 1);
+  luaL_setmetatable(L, PL_TENSOR);
+  return t;
+}
+
+void pl_copy(const pl_tensor *to, const pl_tensor *from) {
+  pl_tensor source;
+  pl_view_expand(from, to->rank, to->shape, &source);
+  const pl_tensor *operands[] = {to, &source};
+  pl_map(pl_kernels_get()->cast[from->dtype][to->dtype], 2, operands, NULL);
+}
+
+pl_tensor *pl_push_contiguous(lua_State *L, const char *fn, int arg) {
+  pl_tensor *t = lua_touserdata(L, arg);
+  if (pl_is_contiguous(t)) {
+    lua_pushvalue(L, arg);
+    return t;
+  }
+  pl_tensor *copy = pl_push_tensor(L, fn, t->dtype, t->rank, t->shape);
+  pl_copy(copy, t);
+  return copy;
+}
+
+/* }==== Arguments ==== {*/
+
+pl_tensor *pl_to_tensor(lua_State *L, int arg) { return luaL_testudata(L, arg, PL_TENSOR); }
+
+pl_tensor *pl_check_tensor(lua_State *L, int arg, const char *fn, const char *name) {
+  pl_tensor *t = pl_to_tensor(L, arg);
+  if (t == NULL) pl_arg_error(L, arg, fn, name, "a tensor");
+  return t;
+}
+
+pl_tensor *pl_check_dtype(lua_State *L, int arg, const char *fn, const char *name,
+                          pl_dtype dtype) {
+  pl_tensor *t = pl_to_tensor(L, arg);
+  if (t == NULL || t->dtype != dtype)
+    pl_arg_error(L, arg, fn, name, "a tensor of dtype %s", pl_dtype_name(dtype));
+  return t;
+}
+
+pl_tensor *pl_check_writable(lua_State *L, int arg, const char *fn) {
+  pl_tensor *t = pl_check_tensor(L, arg, fn, "self");
+  if (pl_is_expanded(t))
+    pl_raise(L, "%s: an expanded tensor shares its elements and cannot be written; clone() it", fn);
+  return t;
+}
+
+int64_t pl_check_integer(lua_State *L, int arg, const char *fn, const char *name, int64_t low,
+                         int64_t high) {
+  int is_integer = 0;
+  lua_Integer value = 0;
+  if (lua_type(L, arg) == LUA_TNUMBER) value = lua_tointegerx(L, arg, &is_integer);
+  if (!is_integer || value < low || value > high) {
+    if (high == INT64_MAX && low == INT64_MIN) pl_arg_error(L, arg, fn, name, "an integer");
+    if (high == INT64_MAX)
+      pl_arg_error(L, arg, fn, name, "an integer from %I up", (lua_Integer)low);
+    pl_arg_error(L, arg, fn, name, "an integer from %I to %I", (lua_Integer)low,
+                 (lua_Integer)high);
+  }
+  return value;
+}
+
+double pl_check_number(lua_State *L, int arg, const char *fn, const char *name) {
+  if (lua_type(L, arg) != LUA_TNUMBER) pl_arg_error(L, arg, fn, name, "a number");
+  return lua_tonumber(L, arg);
+}
+
+bool pl_opt_boolean(lua_State *L, int arg, const char *fn, const char *name, bool fallback) {
+  if (lua_isnoneornil(L, arg)) return fallback;
+  if (!lua_isboolean(L, arg)) pl_arg_error(L, arg, fn, name, "true or false");
+  return lua_toboolean(L, arg);
+}
+
+int pl_check_shape(lua_State *L, int arg, const char *fn, int64_t shape[PL_MAX_RANK]) {
+  int rank = 1;
+  if (lua_type(L, arg) == LUA_TNUMBER) {
+    shape[0] = pl_check_integer(L, arg, fn, "shape", 0, INT64_MAX);
+  } else {
+    if (!lua_istable(L, arg))
+      pl_arg_error(L, arg, fn, "shape", "a list of sizes such as {2, 3}, or one size");
+    size_t n = lua_rawlen(L, arg);
+    if (n > PL_MAX_RANK)
+      pl_raise(L, "%s: argument 'shape': expected at most %d sizes, got %I", fn, PL_MAX_RANK,
+               (lua_Integer)n);
+    rank = (int)n;
+    for (int i = 0; i < rank; i++) {
+      lua_rawgeti(L, arg, i + 1);
+      shape[i] = pl_check_integer(L, -1, fn, "shape", 0, INT64_MAX);
+      lua_pop(L, 1);
+    }
+  }
+  pl_tensor probe;
+  if (!pl_init_contiguous(&probe, PL_FLOAT64, rank, shape)) {
+    const char *text = pl_push_shape_text(L, rank, shape);
+    pl_raise(L, "%s: argument 'shape': %s has more elements than memory can hold", fn, text);
+  }
+  return rank;
+}
+
+pl_dtype pl_opt_dtype(lua_State *L, int arg, const char *fn, pl_dtype fallback) {
+  if (lua_isnoneornil(L, arg)) return fallback;
+  pl_dtype dtype = fallback;
+  if (lua_type(L, arg) != LUA_TSTRING || !pl_dtype_parse(lua_tostring(L, arg), &dtype))
+    pl_arg_error(L, arg, fn, "dtype", "\"float32\", \"float64\", \"uint8\" or \"int32\"");
+  return dtype;
+}
+
+int pl_check_axis(lua_State *L, int arg, const char *fn, int rank) {
+  int is_integer = 0;
+  lua_Integer axis = 0;
+  if (lua_type(L, arg) == LUA_TNUMBER) axis = lua_tointegerx(L, arg, &is_integer);
+  if (is_integer && axis < 0) axis += rank + 1;
+  if (!is_integer || axis < 1 || axis > rank)
+    pl_arg_error(L, arg, fn, "axis", "an axis from 1 to %d, or -1 for the last", rank);
+  return (int)axis - 1;
+}
+
+/* }==== The module ==== {*/
+
+void pl_add_method(lua_State *L, const char *name, lua_CFunction function, int upvalues) {
+  lua_pushcclosure(L, function, upvalues);
+  lua_getfield(L, LUA_REGISTRYINDEX, methods_key);
+  lua_insert(L, -2);
+  lua_setfield(L, -2, name);
+  lua_pop(L, 1);
+}
+
+/* core.threads() -> integer */
+static int bind_threads(lua_State *L) {
+  lua_pushinteger(L, pl_threads());
+  return 1;
+}
+
+/* core.set_threads(n) */
+static int bind_set_threads(lua_State *L) {
+  pl_set_threads((int)pl_check_integer(L, 1, "set_threads", "n", 1, PL_MAX_THREADS));
+  return 0;
+}
+
+/* core.isa() -> "avx512" | "avx2" | "baseline" */
+static int bind_isa(lua_State *L) {
+  lua_pushstring(L, pl_isa_name(pl_cpu_isa()));
+  return 1;
+}
+
+int luaopen_perilune_core(lua_State *L) {
+  static const luaL_Reg functions[] = {
+      {"raise", bind_raise},           {"describe", bind_describe},
+      {"mark_library", bind_mark_library}, {"threads", bind_threads},
+      {"set_threads", bind_set_threads},   {"isa", bind_isa},
+      {NULL, NULL},
+  };
+  luaL_newmetatable(L, PL_TENSOR);
+  lua_pushstring(L, "a tensor"); /* what error messages of others call it */
+  lua_setfield(L, -2, "__name");
+  lua_pop(L, 1);
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, methods_key);
+  luaL_newlib(L, functions);
+  lua_pushliteral(L, PERILUNE_VERSION);
+  lua_setfield(L, -2, "version");
+  lua_insert(L, -2);
+  lua_setfield(L, -2, "methods");
+  luaL_getmetatable(L, PL_TENSOR);
+  lua_setfield(L, -2, "metatable");
+  pl_bind_tensor(L);
+  pl_bind_elementwise(L);
+  pl_bind_reduce(L);
+  pl_bind_index(L);
+  pl_bind_linalg(L);
+  pl_bind_random(L);
+  pl_bind_image(L);
+  pl_bind_file(L);
+  return 1;
+}
+/* }==== */

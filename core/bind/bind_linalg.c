@@ -1,0 +1,74 @@
+/*
+** Matrix products.
+*/
+#include <limits.h>
+#include <string.h>
+
+#include "bind/bind.h"
+#include "tensor/matmul.h"
+
+/* The tensor at arg in a layout that BLAS takes: itself, or a contiguous copy (pushed). */
+static pl_tensor ready(lua_State *L, int arg) {
+  const pl_tensor *t = lua_touserdata(L, arg);
+  pl_tensor matrix = *t;
+  if (t->rank == 1) matrix = pl_view_unsqueeze(t, arg == 1 ? 0 : 1);
+  if (pl_matmul_ready(&matrix)) return matrix;
+  matrix = *pl_push_contiguous(L, "matmul", arg);
+  return t->rank == 1 ? pl_view_unsqueeze(&matrix, arg == 1 ? 0 : 1) : matrix;
+}
+
+static _Noreturn void raise_shapes(lua_State *L, const pl_tensor *a, const pl_tensor *b,
+                                   const char *why) {
+  const char *left = pl_push_shape_text(L, a->rank, a->shape);
+  const char *right = pl_push_shape_text(L, b->rank, b->shape);
+  pl_raise(L, "matmul: shapes %s and %s: %s", left, right, why);
+}
+
+/* a:matmul(b): vectors, matrices, and stacks of matrices whose leading axes broadcast. A vector
+** counts as a row on the left and as a column on the right, and that axis is dropped again; two
+** vectors give a number. */
+static int bind_matmul(lua_State *L) {
+  static const char fn[] = "matmul";
+  const pl_tensor *t[2] = {pl_check_tensor(L, 1, fn, "self"), pl_check_tensor(L, 2, fn, "other")};
+  lua_settop(L, 2);
+  if (t[0]->dtype != t[1]->dtype)
+    pl_raise(L, "matmul: dtypes differ, %s and %s; cast one, as in other:to(\"%s\")",
+             pl_dtype_name(t[0]->dtype), pl_dtype_name(t[1]->dtype), pl_dtype_name(t[0]->dtype));
+  if (!pl_dtype_is_float(t[0]->dtype))
+    pl_raise(L, "matmul: not defined for %s tensors; cast with :to(\"float32\")",
+             pl_dtype_name(t[0]->dtype));
+  if (t[0]->rank == 0 || t[1]->rank == 0)
+    raise_shapes(L, t[0], t[1], "expected vectors, matrices or stacks of matrices; use * for a "
+                                "scalar");
+  pl_tensor a = ready(L, 1), b = ready(L, 2);
+  int64_t m = a.shape[a.rank - 2], k = a.shape[a.rank - 1], n = b.shape[b.rank - 1];
+  if (b.shape[b.rank - 2] != k)
+    raise_shapes(L, t[0], t[1],
+                 "the last axis of the first and the last but one of the second must agree "
+                 "(transpose one with t())");
+  int rank = a.rank - 2;
+  int64_t shape[PL_MAX_RANK];
+  memcpy(shape, a.shape, sizeof shape);
+  pl_tensor lead = b;
+  lead.rank = b.rank - 2;
+  if (!pl_broadcast(&rank, shape, &lead))
+    raise_shapes(L, t[0], t[1], "the leading axes do not broadcast");
+  if (m > INT_MAX || n > INT_MAX || k > INT_MAX)
+    raise_shapes(L, t[0], t[1], "an axis is longer than a matrix product can take (2^31 - 1)");
+  int batch_rank = rank;
+  shape[rank++] = m;
+  shape[rank++] = n;
+  pl_tensor *out = pl_push_tensor(L, fn, a.dtype, rank, shape);
+  shape[rank - 1] = k;
+  pl_view_expand(&a, rank, shape, &a);
+  shape[rank - 2] = k;
+  shape[rank - 1] = n;
+  pl_view_expand(&b, rank, shape, &b);
+  pl_matmul(out, &a, &b);
+  if (t[1]->rank == 1) *out = pl_view_squeeze(out, batch_rank + 1);
+  if (t[0]->rank == 1) *out = pl_view_squeeze(out, batch_rank);
+  if (out->rank == 0) pl_push_item(L, out);
+  return 1;
+}
+
+void pl_bind_linalg(lua_State *L) { pl_add_method(L, "matmul", bind_matmul, 0); }

@@ -1,0 +1,93 @@
+/*
+** All kernel bodies for one instruction set. The build compiles this file once for each, with
+** its flags and with ISA naming the table: pl_kernels_<ISA>.
+*/
+#include "kernels/kernels.h"
+
+#include <math.h>
+
+#define PASTE2(a, b) a##_##b
+#define PASTE(a, b) PASTE2(a, b)
+
+/* The operands of a unit-stride loop are the same memory or do not overlap. */
+#if defined(__clang__)
+#pragma clang diagnostic ignored "-Wpass-failed" /* a loop it cannot vectorise is no fault */
+#define EACH(n) _Pragma("clang loop vectorize(assume_safety)") for (int64_t i = 0; i < (n); i++)
+#else
+#define EACH(n) _Pragma("GCC ivdep") for (int64_t i = 0; i < (n); i++)
+#endif
+
+#define IS_FLOAT 1
+#define ISNAN(x) ((x) != (x))
+
+#define REAL float
+#define WIDE float
+#define FN(name) name##_f32
+#define M(function) function##f
+#include "kernels/elementwise.inc"
+#undef REAL
+#undef WIDE
+#undef FN
+#undef M
+
+#define REAL double
+#define WIDE double
+#define FN(name) name##_f64
+#define M(function) function
+#include "kernels/elementwise.inc"
+#undef REAL
+#undef WIDE
+#undef FN
+#undef M
+
+#undef IS_FLOAT
+#undef ISNAN
+#define IS_FLOAT 0
+#define ISNAN(x) 0
+
+#define REAL uint8_t
+#define WIDE int32_t
+#define FN(name) name##_u8
+#include "kernels/elementwise.inc"
+#undef REAL
+#undef WIDE
+#undef FN
+
+#define REAL int32_t
+#define WIDE int64_t
+#define FN(name) name##_i32
+#include "kernels/elementwise.inc"
+#undef REAL
+#undef WIDE
+#undef FN
+
+#define LOGICAL(name, formula)                                                               \
+  static void name(int64_t n, void *const *operand, const int64_t *stride, const double *p) { \
+    uint8_t *out = operand[0];                                                               \
+    const uint8_t *left = operand[1], *right = operand[2];                                   \
+    (void)p;                                                                                 \
+    for (int64_t i = 0; i < n; i++) {                                                        \
+      const uint8_t a = left[i * stride[1]], b = right[i * stride[2]];                       \
+      out[i * stride[0]] = formula;                                                          \
+    }                                                                                        \
+  }
+PL_LOGICAL(LOGICAL)
+
+static void logical_not(int64_t n, void *const *operand, const int64_t *stride, const double *p) {
+  uint8_t *out = operand[0];
+  const uint8_t *in = operand[1];
+  (void)p;
+  for (int64_t i = 0; i < n; i++) out[i * stride[0]] = in[i * stride[1]] == 0;
+}
+
+#define ANY(name, formula) [PL_##name] = {name##_f32, name##_f64, name##_u8, name##_i32},
+#define FLOAT(name, formula) [PL_##name] = {name##_f32, name##_f64, 0, 0},
+#define MASK(name, formula) [PL_##name] = {0, 0, name, 0},
+#define CASTS(from) {to_float32_##from, to_float64_##from, to_uint8_##from, to_int32_##from}
+
+const pl_kernels PASTE(pl_kernels, ISA) = {
+    .map = {PL_UNARY_ANY(ANY) PL_UNARY_FLOAT(FLOAT) PL_UNARY_TEST(FLOAT) PL_BINARY_ANY(ANY)
+                PL_BINARY_FLOAT(FLOAT) PL_BINARY_SCALED(FLOAT) PL_COMPARE(ANY) PL_LOGICAL(MASK) MASK(logical_not, )
+                    ANY(where, )},
+    .cast = {CASTS(f32), CASTS(f64), CASTS(u8), CASTS(i32)},
+};

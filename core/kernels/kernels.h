@@ -1,0 +1,114 @@
+/*
+** Every kernel, its formula on one line, and the table through which it is reached.
+** A kernel is a plain function on pointers and sizes: no allocation, no Lua, no error paths;
+** workspace is passed in. Bodies live in the .inc files, written in REAL and FN(name), and are
+** compiled once per dtype and once per instruction set (kernels.c).
+*/
+#ifndef PL_KERNELS_H
+#define PL_KERNELS_H
+
+#include <stdint.h>
+
+#include "tensor/tensor.h"
+
+#define PL_MAX_OPERANDS 4
+
+/*
+** An elementwise kernel: for i in 0..n-1, operand 0 at i := formula of operands 1.. at i.
+** Strides count elements. Operand 0 may be one of the inputs itself. `param` holds scalars.
+*/
+typedef void pl_map_fn(int64_t n, void *const *operand, const int64_t *stride,
+                       const double *param);
+
+/* Formulas: x, a, b are the inputs, p the scalars, WIDE a type in which integers cannot
+** overflow, M(f) the math function f of the dtype, ISNAN(x) false for integers. */
+
+/*      name         formula */
+#define PL_UNARY_ANY(X)                                   \
+  X(neg,         -x)                                      \
+  X(abs,         x < 0 ? -x : x)                          \
+  X(sign,        x > 0 ? 1 : x < 0 ? -1 : x)              \
+  X(square,      x * x)                                   \
+  X(relu,        x < 0 ? 0 : x)                           \
+  X(clamp,       x < (WIDE)p[0] ? (WIDE)p[0] : x > (WIDE)p[1] ? (WIDE)p[1] : x)
+
+#define PL_UNARY_FLOAT(X)                                 \
+  X(floor,       M(floor)(x))                             \
+  X(ceil,        M(ceil)(x))                              \
+  X(round,       M(rint)(x)) /* halves to even */         \
+  X(trunc,       M(trunc)(x))                             \
+  X(sqrt,        M(sqrt)(x))                              \
+  X(rsqrt,       1 / M(sqrt)(x))                          \
+  X(reciprocal,  1 / x)                                   \
+  X(exp,         M(exp)(x))                               \
+  X(expm1,       M(expm1)(x))                             \
+  X(log,         M(log)(x))                               \
+  X(log1p,       M(log1p)(x))                             \
+  X(sin,         M(sin)(x))                               \
+  X(cos,         M(cos)(x))                               \
+  X(tanh,        M(tanh)(x))                              \
+  X(erf,         M(erf)(x))                               \
+  X(sigmoid,     FN(sigmoid_of)(x)) /* 1 / (1 + e^-x) */  \
+  X(softplus,    (x > 0 ? x : 0) + M(log1p)(M(exp)(-M(fabs)(x)))) /* log(1 + e^x) */
+
+/* to uint8 */
+#define PL_UNARY_TEST(X)                                  \
+  X(isnan,       x != x)                                  \
+  X(isinf,       x - x != 0 && x == x)                    \
+  X(isfinite,    x - x == 0)
+
+#define PL_BINARY_ANY(X)                                  \
+  X(add,         a + b)                                   \
+  X(sub,         a - b)                                   \
+  X(mul,         a * b)                                   \
+  X(maximum,     a >= b || ISNAN(a) ? a : b)              \
+  X(minimum,     a <= b || ISNAN(a) ? a : b)              \
+  X(floor_divide, FN(floor_divide_of)(a, b)) /* an integer by 0 gives 0 */ \
+  X(mod,         FN(mod_of)(a, b)) /* Lua's: the sign of b; an integer by 0 gives 0 */
+
+#define PL_BINARY_FLOAT(X)                                \
+  X(div,         a / b)                                   \
+  X(pow,         M(pow)(a, b))
+
+/* what add(other, scale) runs; no method of its own */
+#define PL_BINARY_SCALED(X)                               \
+  X(add_scaled,  a + (REAL)p[0] * b)
+
+/* to uint8 */
+#define PL_COMPARE(X)                                     \
+  X(eq,          a == b)                                  \
+  X(ne,          a != b)                                  \
+  X(lt,          a < b)                                   \
+  X(le,          a <= b)                                  \
+  X(gt,          a > b)                                   \
+  X(ge,          a >= b)
+
+/* uint8 only: anything but 0 is true */
+#define PL_LOGICAL(X)                                     \
+  X(logical_and, a != 0 && b != 0)                        \
+  X(logical_or,  a != 0 || b != 0)                        \
+  X(logical_xor, (a != 0) != (b != 0))
+
+/* not listed above: logical_not (uint8) x == 0; where (c, a, b) c != 0 ? a : b; cast (REAL)x */
+
+#define PL_NAME(name, formula) PL_##name,
+typedef enum {
+  PL_UNARY_ANY(PL_NAME) PL_UNARY_FLOAT(PL_NAME) PL_UNARY_TEST(PL_NAME) PL_logical_not,
+  PL_BINARY_ANY(PL_NAME) PL_BINARY_FLOAT(PL_NAME) PL_BINARY_SCALED(PL_NAME)
+  PL_COMPARE(PL_NAME) PL_LOGICAL(PL_NAME) PL_where, PL_MAP_COUNT
+} pl_map_op;
+#undef PL_NAME
+
+typedef struct pl_kernels {
+  pl_map_fn *map[PL_MAP_COUNT][PL_DTYPE_COUNT];   /* NULL: not for that dtype (of operand 1;
+                                                     of operand 2 for where) */
+  pl_map_fn *cast[PL_DTYPE_COUNT][PL_DTYPE_COUNT]; /* [from][to]; to uint8 and int32 truncates
+                                                      towards 0 and saturates, NaN gives 0 */
+} pl_kernels;
+
+/* The table for this processor. */
+const pl_kernels *pl_kernels_get(void);
+
+extern const pl_kernels pl_kernels_baseline, pl_kernels_avx2, pl_kernels_avx512;
+
+#endif

@@ -1,0 +1,118 @@
+/*
+** Matrix products. See matmul.h for the contract.
+*/
+#include "tensor/matmul.h"
+
+#include <cblas.h>
+#include <limits.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "runtime/pool.h"
+
+enum { TILE = 256, FEWEST_TILES = 8, SMALLEST_TILE = 32 };
+static const int64_t SMALL = 1 << 16; /* multiply-adds that are not worth a second thread */
+
+typedef struct {
+  CBLAS_TRANSPOSE transpose;
+  int64_t leading;
+} layout;
+
+/* BLAS takes a matrix by rows (unit column stride) or by columns (unit row stride). */
+static bool find_layout(const pl_tensor *t, layout *found) {
+  int64_t rows = t->shape[t->rank - 2], columns = t->shape[t->rank - 1];
+  int64_t row_stride = t->stride[t->rank - 2], column_stride = t->stride[t->rank - 1];
+  if (rows <= 1) row_stride = columns > 1 ? columns * column_stride : 1;
+  if (columns <= 1) column_stride = 1;
+  int64_t by_rows = columns > 1 ? columns : 1, by_columns = rows > 1 ? rows : 1;
+  if (column_stride == 1 && row_stride >= by_rows && row_stride <= INT_MAX) {
+    *found = (layout){CblasNoTrans, row_stride};
+    return true;
+  }
+  if ((row_stride == 1 || rows <= 1) && column_stride >= by_columns && column_stride <= INT_MAX) {
+    *found = (layout){CblasTrans, column_stride};
+    return true;
+  }
+  return false;
+}
+
+bool pl_matmul_ready(const pl_tensor *t) {
+  layout unused;
+  return t->numel == 0 || find_layout(t, &unused);
+}
+
+typedef struct {
+  const pl_tensor *out, *a, *b;
+  layout a_layout, b_layout;
+  int64_t m, n, k;
+  int64_t tile_rows, tile_columns, row_tiles, column_tiles;
+} matmul_job;
+
+static char *at(const pl_tensor *t, const int64_t *batch, int64_t row, int64_t column) {
+  int64_t offset = row * t->stride[t->rank - 2] + column * t->stride[t->rank - 1];
+  for (int i = 0; i + 2 < t->rank; i++) offset += batch[i] * t->stride[i];
+  return (char *)t->data + offset * (int64_t)pl_dtype_size(t->dtype);
+}
+
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+static void matmul_tile(void *context, int64_t chunk) {
+  const matmul_job *job = context;
+  int64_t tiles = job->row_tiles * job->column_tiles, tile = chunk % tiles, rest = chunk / tiles;
+  int64_t batch[PL_MAX_RANK];
+  for (int i = job->out->rank - 3; i >= 0; i--) {
+    batch[i] = rest % job->out->shape[i];
+    rest /= job->out->shape[i];
+  }
+  int64_t row = tile / job->column_tiles * job->tile_rows;
+  int64_t column = tile % job->column_tiles * job->tile_columns;
+  int m = (int)smaller(job->tile_rows, job->m - row);
+  int n = (int)smaller(job->tile_columns, job->n - column);
+  void *c = at(job->out, batch, row, column);
+  const void *a = at(job->a, batch, row, 0), *b = at(job->b, batch, 0, column);
+  int k = (int)job->k, lda = (int)job->a_layout.leading, ldb = (int)job->b_layout.leading;
+  int ldc = (int)job->n;
+  if (job->out->dtype == PL_FLOAT32)
+    cblas_sgemm(CblasRowMajor, job->a_layout.transpose, job->b_layout.transpose, m, n, k, 1.0f, a,
+                lda, b, ldb, 0.0f, c, ldc);
+  else
+    cblas_dgemm(CblasRowMajor, job->a_layout.transpose, job->b_layout.transpose, m, n, k, 1.0, a,
+                lda, b, ldb, 0.0, c, ldc);
+}
+
+/* Tiles of one axis: at most TILE long, and more of them, down to SMALLEST_TILE, where an axis is
+** short, so that a small batch keeps several threads busy. */
+static int64_t tile_length(int64_t size) {
+  int64_t tiles = (size + TILE - 1) / TILE, most = (size + SMALLEST_TILE - 1) / SMALLEST_TILE;
+  if (tiles < FEWEST_TILES) tiles = smaller(FEWEST_TILES, most);
+  int64_t length = (size + tiles - 1) / tiles;
+  return smaller((length + 15) / 16 * 16, TILE);
+}
+
+static void use_one_blas_thread(void) { openblas_set_num_threads(1); }
+
+void pl_matmul(const pl_tensor *out, const pl_tensor *a, const pl_tensor *b) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, use_one_blas_thread);
+  if (out->numel == 0) return;
+  matmul_job job = {.out = out, .a = a, .b = b};
+  job.m = out->shape[out->rank - 2];
+  job.n = out->shape[out->rank - 1];
+  job.k = a->shape[a->rank - 1];
+  if (job.k == 0) {
+    memset(out->data, 0, (size_t)out->numel * pl_dtype_size(out->dtype));
+    return;
+  }
+  find_layout(a, &job.a_layout);
+  find_layout(b, &job.b_layout);
+  job.tile_rows = job.m;
+  job.tile_columns = job.n;
+  if (job.m * job.n > SMALL / job.k) {
+    if (job.m >= job.n) job.tile_rows = tile_length(job.m);
+    else job.tile_columns = tile_length(job.n);
+  }
+  job.row_tiles = (job.m + job.tile_rows - 1) / job.tile_rows;
+  job.column_tiles = (job.n + job.tile_columns - 1) / job.tile_columns;
+  int64_t batches = out->numel / (job.m * job.n);
+  pl_parallel_for(batches * job.row_tiles * job.column_tiles, matmul_tile, &job);
+}

@@ -1,0 +1,16 @@
+/*
+** Matrix products on OpenBLAS. The library runs single-threaded on tiles that depend on the
+** shapes alone; the pool hands the tiles out, so the bits are the same at any thread count.
+*/
+#ifndef PL_MATMUL_H
+#define PL_MATMUL_H
+
+#include "tensor/tensor.h"
+
+/* The last two axes of t can be given to BLAS as they lie (either may be the unit stride). */
+bool pl_matmul_ready(const pl_tensor *t);
+/* out (…, m, n) := a (…, m, k) · b (…, k, n). float32 or float64; out is contiguous; the leading
+** axes of a and b are already expanded to out's; a and b are ready; sizes fit an int. */
+void pl_matmul(const pl_tensor *out, const pl_tensor *a, const pl_tensor *b);
+
+#endif

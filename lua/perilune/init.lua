@@ -1,0 +1,49 @@
+-- perilune: an embeddable neural-network framework. This table is all that a script sees; its larger
+-- parts are loaded when first used, every tensor method is also a function (pl.exp(t) is t:exp()),
+-- and no global is set.
+local core = require "perilune.core"
+core.mark_library()
+local check = require "perilune.check"
+local tensor = require "perilune.tensor"
+
+local pl = {
+  version = core.version,
+  where = core.where,
+  concatenate = core.concatenate,
+  stack = core.stack,
+  frombytes = core.frombytes,
+  is_tensor = core.is_tensor,
+  threads = core.threads,
+  set_threads = core.set_threads,
+  isa = core.isa,
+}
+for name, constructor in pairs(tensor) do pl[name] = constructor end
+
+-- Parts that are a module of their own, and functions that come out of one.
+local modules = { data = "perilune.data", plot = "perilune.plot", gradcheck = "perilune.gradcheck" }
+local members = {
+  rng = "perilune.random",
+  numpy_rng = "perilune.random",
+  save = "perilune.data.safetensors",
+  load = "perilune.data.safetensors",
+}
+
+return setmetatable(pl, {
+  __index = function(self, name)
+    local value = core.methods[name]
+    if modules[name] then value = require(modules[name]) end
+    if members[name] then value = require(members[name])[name] end
+    if value == nil then
+      local known = {}
+      for _, names in ipairs { self, modules, members, core.methods } do
+        for key in pairs(names) do known[#known + 1] = key end
+      end
+      table.sort(known)
+      local near = check.nearest(name, known)
+      check.raise("perilune has no field %s%s", core.describe(name),
+        near and ("; did you mean '%s'?"):format(near) or "")
+    end
+    self[name] = value
+    return value
+  end,
+})
