@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "perilune.h"
 #include "runtime/cpu.h"
@@ -350,11 +351,20 @@ static int bind_isa(lua_State *L) {
   return 1;
 }
 
+/* core.clock() -> seconds of wall time since some fixed moment */
+static int bind_clock(lua_State *L) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  lua_pushnumber(L, (double)now.tv_sec + (double)now.tv_nsec * 1e-9);
+  return 1;
+}
+
 int luaopen_perilune_core(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"raise", bind_raise},           {"describe", bind_describe},
       {"mark_library", bind_mark_library}, {"threads", bind_threads},
       {"set_threads", bind_set_threads},   {"isa", bind_isa},
+      {"clock", bind_clock},
       {NULL, NULL},
   };
   luaL_newmetatable(L, PL_TENSOR);

@@ -16,6 +16,7 @@ local pl = {
   threads = core.threads,
   set_threads = core.set_threads,
   isa = core.isa,
+  clock = core.clock,
 }
 for name, constructor in pairs(tensor) do pl[name] = constructor end
 
