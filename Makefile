@@ -9,6 +9,7 @@ CFLAGS ?= -O2 -g
 CPPFLAGS += -Icore -D_GNU_SOURCE $(shell pkg-config --cflags lua5.4)
 WARNINGS := -std=gnu11 -Wall -Wextra -Wshadow -Wconversion -Werror
 ALL_CFLAGS = $(CFLAGS) $(WARNINGS) -fPIC -fvisibility=hidden -pthread -MMD -MP
+FONT_DIR ?= /usr/share/fonts/truetype/dejavu
 LIBS := -lopenblas -lmd -lm -pthread
 ISAS := baseline $(if $(filter x86_64,$(shell uname -m)),avx2 avx512)
 ISA_avx2 := -mavx2 -mfma
@@ -34,6 +35,8 @@ $(MODULE): $(OBJECTS)
 $(BUILD)/core/kernels/kernels_%.o: core/kernels/kernels.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -O3 $(ISA_$*) -DISA=$* -c -o $@ $<
+
+$(BUILD)/core/image/font.o: CPPFLAGS += -DPL_FONT_DIR='"$(FONT_DIR)"'
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
