@@ -186,8 +186,8 @@ pl_tensor *pl_push_tensor(lua_State *L, const char *fn, pl_dtype dtype, int rank
     if (!fits)
       pl_raise(L, "%s: a tensor %s %s has more elements than memory can hold", fn, text,
                pl_dtype_name(dtype));
-    pl_raise(L, "%s: not enough memory for a tensor %s %s (%f MB)", fn, text,
-             pl_dtype_name(dtype), (double)bytes / 1e6);
+    pl_raise(L, "%s: not enough memory for a tensor %s %s (%f MB)", fn, text, pl_dtype_name(dtype),
+             (double)bytes / 1e6);
   }
   pl_tensor *t = lua_touserdata(L, -1);
   *t = header;
@@ -238,8 +238,7 @@ pl_tensor *pl_check_tensor(lua_State *L, int arg, const char *fn, const char *na
   return t;
 }
 
-pl_tensor *pl_check_dtype(lua_State *L, int arg, const char *fn, const char *name,
-                          pl_dtype dtype) {
+pl_tensor *pl_check_dtype(lua_State *L, int arg, const char *fn, const char *name, pl_dtype dtype) {
   pl_tensor *t = pl_to_tensor(L, arg);
   if (t == NULL || t->dtype != dtype)
     pl_arg_error(L, arg, fn, name, "a tensor of dtype %s", pl_dtype_name(dtype));
@@ -262,8 +261,7 @@ int64_t pl_check_integer(lua_State *L, int arg, const char *fn, const char *name
     if (high == INT64_MAX && low == INT64_MIN) pl_arg_error(L, arg, fn, name, "an integer");
     if (high == INT64_MAX)
       pl_arg_error(L, arg, fn, name, "an integer from %I up", (lua_Integer)low);
-    pl_arg_error(L, arg, fn, name, "an integer from %I to %I", (lua_Integer)low,
-                 (lua_Integer)high);
+    pl_arg_error(L, arg, fn, name, "an integer from %I to %I", (lua_Integer)low, (lua_Integer)high);
   }
   return value;
 }
@@ -361,9 +359,12 @@ static int bind_clock(lua_State *L) {
 
 int luaopen_perilune_core(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"raise", bind_raise},           {"describe", bind_describe},
-      {"mark_library", bind_mark_library}, {"threads", bind_threads},
-      {"set_threads", bind_set_threads},   {"isa", bind_isa},
+      {"raise", bind_raise},
+      {"describe", bind_describe},
+      {"mark_library", bind_mark_library},
+      {"threads", bind_threads},
+      {"set_threads", bind_set_threads},
+      {"isa", bind_isa},
       {"clock", bind_clock},
       {NULL, NULL},
   };

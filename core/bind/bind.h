@@ -27,7 +27,7 @@ const char *pl_push_shape_text(lua_State *L, int rank, const int64_t *shape);
 /* Tensors. A new tensor's header and numbers are one Lua userdata, a view is a small userdata
 ** whose user value is its owner: Lua sees every byte, and an error leaks nothing. */
 pl_tensor *pl_push_tensor(lua_State *L, const char *fn, pl_dtype dtype, int rank,
-                          const int64_t *shape);                 /* pushed, uninitialised */
+                          const int64_t *shape);                         /* pushed, uninitialised */
 pl_tensor *pl_push_view(lua_State *L, int owner, const pl_tensor *view); /* pushed */
 pl_tensor *pl_to_tensor(lua_State *L, int arg);                          /* or NULL */
 pl_tensor *pl_check_tensor(lua_State *L, int arg, const char *fn, const char *name);

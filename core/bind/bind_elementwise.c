@@ -33,8 +33,10 @@ static pl_map_fn *find_kernel(lua_State *L, pl_map_op op, const char *fn, pl_dty
   pl_map_fn *kernel = pl_kernels_get()->map[op][dtype];
   if (kernel != NULL) return kernel;
   if (op == PL_div)
-    pl_raise(L, "%s: %s tensors have no true division; cast with :to(\"float32\") or use "
-                "floor_divide (//)", fn, pl_dtype_name(dtype));
+    pl_raise(L,
+             "%s: %s tensors have no true division; cast with :to(\"float32\") or use "
+             "floor_divide (//)",
+             fn, pl_dtype_name(dtype));
   if (pl_kernels_get()->map[op][PL_UINT8] != NULL)
     pl_raise(L, "%s: expected uint8 masks, got %s; compare first, as in t:ne(0)", fn,
              pl_dtype_name(dtype));
@@ -46,12 +48,13 @@ static pl_map_fn *find_kernel(lua_State *L, pl_map_op op, const char *fn, pl_dty
 
 static int run_unary(lua_State *L, pl_map_op op, const char *fn, bool in_place,
                      const double *param) {
-  const pl_tensor *t =
-      in_place ? pl_check_writable(L, 1, fn) : pl_check_tensor(L, 1, fn, "self");
+  const pl_tensor *t = in_place ? pl_check_writable(L, 1, fn) : pl_check_tensor(L, 1, fn, "self");
   pl_map_fn *kernel = find_kernel(L, op, fn, t->dtype);
   const pl_tensor *out = t;
-  if (in_place) lua_settop(L, 1);
-  else out = pl_push_tensor(L, fn, result_dtype(op, t->dtype), t->rank, t->shape);
+  if (in_place)
+    lua_settop(L, 1);
+  else
+    out = pl_push_tensor(L, fn, result_dtype(op, t->dtype), t->rank, t->shape);
   pl_map(kernel, 2, (const pl_tensor *[]){out, t}, param);
   return 1;
 }
@@ -103,8 +106,10 @@ static _Noreturn void raise_shapes(lua_State *L, const char *fn, const pl_tensor
                                    const pl_tensor *b) {
   const char *left = pl_push_shape_text(L, a->rank, a->shape);
   const char *right = pl_push_shape_text(L, b->rank, b->shape);
-  pl_raise(L, "%s: shapes %s and %s do not broadcast: sizes must be equal or 1, counted from the "
-              "last axis", fn, left, right);
+  pl_raise(L,
+           "%s: shapes %s and %s do not broadcast: sizes must be equal or 1, counted from the "
+           "last axis",
+           fn, left, right);
 }
 
 /* Arguments 1 and 2, at least one a tensor; a number becomes a scalar of the other's dtype. */
@@ -151,8 +156,7 @@ static int bind_binary(lua_State *L) {
   if (in_place) {
     out = lua_touserdata(L, 1);
     pl_tensor probe;
-    if (!pl_view_expand(&in[1], out->rank, out->shape, &probe))
-      raise_shapes(L, fn, &in[0], &in[1]);
+    if (!pl_view_expand(&in[1], out->rank, out->shape, &probe)) raise_shapes(L, fn, &in[0], &in[1]);
     lua_settop(L, 2);
     if (pl_to_tensor(L, 2) != NULL) in[1] = *undisturbed(L, fn, 2, out);
     lua_pushvalue(L, 1);
@@ -175,7 +179,8 @@ static int bind_where(lua_State *L) {
   lua_settop(L, 3);
   for (int i = 1; i >= 0; i--) {
     const pl_tensor *t = pl_to_tensor(L, i + 2);
-    if (t != NULL) dtype = t->dtype;
+    if (t != NULL)
+      dtype = t->dtype;
     else if (lua_type(L, i + 2) != LUA_TNUMBER)
       pl_arg_error(L, i + 2, fn, names[i], "a tensor or a number");
   }

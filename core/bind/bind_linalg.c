@@ -38,8 +38,9 @@ static int bind_matmul(lua_State *L) {
     pl_raise(L, "matmul: not defined for %s tensors; cast with :to(\"float32\")",
              pl_dtype_name(t[0]->dtype));
   if (t[0]->rank == 0 || t[1]->rank == 0)
-    raise_shapes(L, t[0], t[1], "expected vectors, matrices or stacks of matrices; use * for a "
-                                "scalar");
+    raise_shapes(L, t[0], t[1],
+                 "expected vectors, matrices or stacks of matrices; use * for a "
+                 "scalar");
   pl_tensor a = ready(L, 1), b = ready(L, 2);
   int64_t m = a.shape[a.rank - 2], k = a.shape[a.rank - 1], n = b.shape[b.rank - 1];
   if (b.shape[b.rank - 2] != k)

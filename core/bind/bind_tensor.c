@@ -361,8 +361,12 @@ static int bind_is_tensor(lua_State *L) {
 
 void pl_bind_tensor(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"empty", bind_empty},           {"full", bind_full},           {"ramp", bind_ramp},
-      {"from_table", bind_from_table}, {"frombytes", bind_frombytes}, {"is_tensor", bind_is_tensor},
+      {"empty", bind_empty},
+      {"full", bind_full},
+      {"ramp", bind_ramp},
+      {"from_table", bind_from_table},
+      {"frombytes", bind_frombytes},
+      {"is_tensor", bind_is_tensor},
       {NULL, NULL},
   };
   static const luaL_Reg methods[] = {

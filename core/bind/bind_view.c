@@ -13,8 +13,7 @@ static int64_t check_index(lua_State *L, int arg, const char *fn, int axis, int6
   if (lua_type(L, arg) == LUA_TNUMBER) index = lua_tointegerx(L, arg, &exact);
   if (exact && index < 0) index += size + 1;
   if (!exact || index < 1 || index > size) {
-    if (size == 0)
-      pl_arg_error(L, arg, fn, "index", "no index: axis %d is empty", axis + 1);
+    if (size == 0) pl_arg_error(L, arg, fn, "index", "no index: axis %d is empty", axis + 1);
     pl_arg_error(L, arg, fn, "index", "an index from 1 to %I (axis %d), or from -1 down",
                  (lua_Integer)size, axis + 1);
   }
@@ -117,9 +116,7 @@ static int bind_index(lua_State *L) {
   const pl_tensor *key = NULL;
   lua_settop(L, 2);
   switch (lua_type(L, 2)) {
-    case LUA_TSTRING:
-      lua_rawget(L, lua_upvalueindex(1));
-      return 1;
+    case LUA_TSTRING: lua_rawget(L, lua_upvalueindex(1)); return 1;
     case LUA_TUSERDATA:
       key = pl_to_tensor(L, 2);
       if (key != NULL && (key->dtype == PL_UINT8 || key->dtype == PL_INT32)) {
@@ -135,8 +132,10 @@ static int bind_index(lua_State *L) {
     case LUA_TNUMBER:
     case LUA_TTABLE: {
       pl_tensor view = resolve(L, t, 2);
-      if (view.rank == 0) pl_push_item(L, &view);
-      else pl_push_view(L, 1, &view);
+      if (view.rank == 0)
+        pl_push_item(L, &view);
+      else
+        pl_push_view(L, 1, &view);
       return 1;
     }
     default: break;
@@ -189,8 +188,10 @@ static int check_list(lua_State *L, const char *fn, const char *name, int64_t lo
     pl_raise(L, "%s: argument '%s': expected at most %d integers, got %I", fn, name, PL_MAX_RANK,
              (lua_Integer)n);
   for (int i = 0; i < n; i++) {
-    if (is_table) lua_rawgeti(L, 2, i + 1);
-    else lua_pushvalue(L, i + 2);
+    if (is_table)
+      lua_rawgeti(L, 2, i + 1);
+    else
+      lua_pushvalue(L, i + 2);
     values[i] = pl_check_integer(L, -1, fn, name, low, INT64_MAX);
     lua_pop(L, 1);
   }
@@ -209,8 +210,7 @@ static int bind_permute(lua_State *L) {
   for (int i = 0; i < n; i++) {
     lua_pushinteger(L, values[i]);
     axes[i] = pl_check_axis(L, -1, "permute", t->rank);
-    if (seen[axes[i]])
-      pl_raise(L, "permute: argument 'axes': axis %d is named twice", axes[i] + 1);
+    if (seen[axes[i]]) pl_raise(L, "permute: argument 'axes': axis %d is named twice", axes[i] + 1);
     seen[axes[i]] = true;
   }
   pl_tensor view = pl_view_permute(t, axes);
@@ -263,8 +263,7 @@ static int bind_squeeze(lua_State *L) {
 /* t:unsqueeze(axis): a new axis of size 1, which becomes that axis of the result */
 static int bind_unsqueeze(lua_State *L) {
   const pl_tensor *t = pl_check_tensor(L, 1, "unsqueeze", "self");
-  if (t->rank == PL_MAX_RANK)
-    pl_raise(L, "unsqueeze: a tensor has at most %d axes", PL_MAX_RANK);
+  if (t->rank == PL_MAX_RANK) pl_raise(L, "unsqueeze: a tensor has at most %d axes", PL_MAX_RANK);
   pl_tensor view = pl_view_unsqueeze(t, pl_check_axis(L, 2, "unsqueeze", t->rank + 1));
   pl_push_view(L, 1, &view);
   return 1;
@@ -368,10 +367,18 @@ static int bind_expand_as(lua_State *L) {
 
 void pl_bind_view(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"select", bind_select},       {"slice", bind_slice},     {"narrow", bind_narrow},
-      {"permute", bind_permute},     {"t", bind_t},             {"transpose", bind_transpose},
-      {"squeeze", bind_squeeze},     {"reshape", bind_reshape}, {"unsqueeze", bind_unsqueeze},
-      {"expand", bind_expand},       {"view", bind_view},       {"expand_as", bind_expand_as},
+      {"select", bind_select},
+      {"slice", bind_slice},
+      {"narrow", bind_narrow},
+      {"permute", bind_permute},
+      {"t", bind_t},
+      {"transpose", bind_transpose},
+      {"squeeze", bind_squeeze},
+      {"reshape", bind_reshape},
+      {"unsqueeze", bind_unsqueeze},
+      {"expand", bind_expand},
+      {"view", bind_view},
+      {"expand_as", bind_expand_as},
       {NULL, NULL},
   };
   for (const luaL_Reg *m = methods; m->name != NULL; m++) pl_add_method(L, m->name, m->func, 0);

@@ -111,8 +111,7 @@ static void map_chunk(void *context, int64_t chunk) {
   }
 }
 
-void pl_map(pl_map_fn *kernel, int operands, const pl_tensor *const *operand,
-            const double *param) {
+void pl_map(pl_map_fn *kernel, int operands, const pl_tensor *const *operand, const double *param) {
   if (operand[0]->numel == 0) return;
   pl_plan plan;
   pl_plan_make(&plan, operands, operand);

@@ -10,7 +10,7 @@
 #include "tensor/tensor.h"
 
 typedef struct pl_plan {
-  int operands, rank;           /* rank >= 1; axis rank-1 is the inner loop */
+  int operands, rank; /* rank >= 1; axis rank-1 is the inner loop */
   int64_t numel;
   int64_t shape[PL_MAX_RANK];
   int64_t stride[PL_MAX_OPERANDS][PL_MAX_RANK]; /* in elements */

@@ -108,8 +108,10 @@ void pl_matmul(const pl_tensor *out, const pl_tensor *a, const pl_tensor *b) {
   job.tile_rows = job.m;
   job.tile_columns = job.n;
   if (job.m * job.n > SMALL / job.k) {
-    if (job.m >= job.n) job.tile_rows = tile_length(job.m);
-    else job.tile_columns = tile_length(job.n);
+    if (job.m >= job.n)
+      job.tile_rows = tile_length(job.m);
+    else
+      job.tile_columns = tile_length(job.n);
   }
   job.row_tiles = (job.m + job.tile_rows - 1) / job.tile_rows;
   job.column_tiles = (job.n + job.tile_columns - 1) / job.tile_columns;

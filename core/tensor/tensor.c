@@ -60,8 +60,7 @@ bool pl_is_contiguous(const pl_tensor *t) {
 }
 
 bool pl_same_shape(const pl_tensor *a, const pl_tensor *b) {
-  return a->rank == b->rank &&
-         memcmp(a->shape, b->shape, sizeof(int64_t) * (size_t)a->rank) == 0;
+  return a->rank == b->rank && memcmp(a->shape, b->shape, sizeof(int64_t) * (size_t)a->rank) == 0;
 }
 
 void pl_extent(const pl_tensor *t, const char **low, const char **high) {
@@ -70,8 +69,10 @@ void pl_extent(const pl_tensor *t, const char **low, const char **high) {
   if (t->numel == 0) return;
   for (int i = 0; i < t->rank; i++) {
     int64_t reach = (t->shape[i] - 1) * t->stride[i];
-    if (reach < 0) first += reach;
-    else last += reach;
+    if (reach < 0)
+      first += reach;
+    else
+      last += reach;
   }
   *low += first * size;
   *high += (last + 1) * size;
@@ -167,8 +168,10 @@ bool pl_view_reshape(const pl_tensor *t, int rank, const int64_t *shape, pl_tens
     int64_t have = old_shape[i], want = shape[j];
     int old_end = i + 1, new_end = j + 1;
     while (have != want) {
-      if (have < want) have *= old_shape[old_end++];
-      else want *= shape[new_end++];
+      if (have < want)
+        have *= old_shape[old_end++];
+      else
+        want *= shape[new_end++];
     }
     for (int k = i; k + 1 < old_end; k++) {
       if (old_stride[k] != old_stride[k + 1] * old_shape[k + 1]) return false;
@@ -191,10 +194,14 @@ bool pl_view_expand(const pl_tensor *t, int rank, const int64_t *shape, pl_tenso
   int lead = rank - t->rank;
   for (int i = 0; i < rank; i++) {
     v.shape[i] = shape[i];
-    if (i < lead) v.stride[i] = 0;
-    else if (t->shape[i - lead] == shape[i]) v.stride[i] = t->stride[i - lead];
-    else if (t->shape[i - lead] == 1) v.stride[i] = 0;
-    else return false;
+    if (i < lead)
+      v.stride[i] = 0;
+    else if (t->shape[i - lead] == shape[i])
+      v.stride[i] = t->stride[i - lead];
+    else if (t->shape[i - lead] == 1)
+      v.stride[i] = 0;
+    else
+      return false;
   }
   count(&v);
   *out = v;

@@ -34,7 +34,7 @@ end
 ---@return integer
 function check.integer(value, fn, name, low, high)
   local integer = type(value) == "number" and math.tointeger(value)
-  local expected = high and ("an integer from %d to %d"):format(low, high) or ("an integer from %d up"):format(low)
+  local expected = (high and "an integer from %d to %d" or "an integer from %d up"):format(low, high)
   check.arg(integer and integer >= low and integer <= (high or math.maxinteger), fn, name, expected, value)
   return integer
 end
@@ -74,7 +74,7 @@ end
 ---@return table options
 function check.options(fn, options, known)
   if options == nil then return {} end
-  check.arg(type(options) == "table" and not core.is_tensor(options), fn, "options", "a table of options", options)
+  check.arg(type(options) == "table", fn, "options", "a table of options", options)
   for key in pairs(options) do
     local found = false
     for _, name in ipairs(known) do found = found or name == key end
