@@ -46,7 +46,8 @@ describe("numpy_rng", function()
     local seed = type(expected.seed) == "string" and thousand or expected.seed
     it(("draws a million of each as NumPy does, seed %d of %d"):format(index, #numpy.hashes), function()
       for name, draw in pairs(hashes) do
-        assert.equal(expected[name], md5(draw(pl.numpy_rng(seed))), name)
+        local hash = md5(draw(pl.numpy_rng(seed)))
+        if hash ~= expected[name .. "_without_fma"] then assert.equal(expected[name], hash, name) end
       end
     end)
   end
