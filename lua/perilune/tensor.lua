@@ -157,6 +157,8 @@ for short, dtype in pairs { float = "float32", double = "float64", byte = "uint8
   methods[short] = function(self) return methods.to(self, dtype) end
 end
 
+methods.where = core.where
+
 function methods.zero_(self) return methods.fill_(self, 0) end
 
 function methods.flatten(self) return methods.reshape(self, -1) end
