@@ -47,6 +47,7 @@ static bool to_piece(lua_State *L, const char *fn, int keep, lua_Integer key, pl
 /* The argument content as pieces, which live until the function returns. */
 static const pl_piece *check_content(lua_State *L, int arg, const char *fn, int *count) {
   static const char expected[] = "a string, a tensor or a list of them";
+  lua_settop(L, arg); /* an argument that was left out is nil from here on */
   bool list = lua_type(L, arg) == LUA_TTABLE;
   lua_Unsigned n = list ? lua_rawlen(L, arg) : 1;
   if (n > INT_MAX) pl_arg_error(L, arg, fn, "content", "at most 2^31 - 1 pieces");
