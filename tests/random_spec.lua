@@ -406,7 +406,7 @@ describe("a generator", function()
         fails(method, { "at most 6" }, { 1, 1, 1, 1, 1, 1, 1 })
         fails(method, { "memory" }, huge, huge)
         fails(method, { "memory" }, { huge, huge })
-        fails(method, { "memory" }, 1 << 40)
+        fails(method, { "memory" }, 1 << 46)
         fails(method, { "memory" }, math.maxinteger)
         fails(method, { "memory" }, 2 ^ 31, 2 ^ 31, 2 ^ 31)
       end
@@ -506,6 +506,13 @@ describe("a generator", function()
     local function seedless() local _ = pl.rng("x") end
     line = debug.getinfo(seedless, "S").linedefined
     contains(message(seedless), "random_spec.lua:" .. line .. ": rng")
+  end)
+
+  it("has every method documented", function()
+    local file = assert(io.open(assert(package.searchpath("perilune.meta_random", package.path))))
+    local text = file:read("a")
+    file:close()
+    for name in pairs(core.generator) do contains(text, "\nfunction Generator:" .. name .. "(") end
   end)
 
   it("tells what it is", function()

@@ -2,7 +2,7 @@
 ** perilune.core's random generators, over runtime/generator.h:
 **   rng(seed [, stream]) -> generator        numpy_rng(seed | {seed, ...}) -> generator
 **   philox4x32({c0, c1, c2, c3}, {k0, k1}) -> four integers
-** and the methods of a generator, which lua/perilune/random.lua documents. A generator is plain
+** and `generator`, the methods of one, which lua/perilune/meta_random.lua documents. It is plain
 ** memory in a userdata. Nothing is drawn before every argument is checked and all memory is there.
 */
 #include <math.h>
@@ -459,6 +459,8 @@ void pl_bind_random(lua_State *L) {
   lua_pushcfunction(L, generator_tostring);
   lua_setfield(L, -2, "__tostring");
   luaL_newlib(L, methods);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -4, "generator");
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
   luaL_setfuncs(L, functions, 0);

@@ -1,7 +1,7 @@
 /*
 ** The Mersenne Twister MT19937 (Matsumoto, Nishimura 1998) and on it NumPy's legacy RandomState,
-** bit for bit: what numpy.random.RandomState(seed) draws, this draws. The normals take the C library's
-** logarithm, as NumPy's do.
+** bit for bit: what numpy.random.RandomState(seed) draws, this draws. The normals take the C
+** library's logarithm, as NumPy's do.
 */
 #ifndef PL_MT19937_H
 #define PL_MT19937_H

@@ -1,6 +1,6 @@
 /*
 ** Philox4x32-10 and the draws made of it, in batches whose loops the compiler turns into vectors.
-** Counter words: 0 and 1 hold the block's number and, in the top byte, the kind; 2 and 3 the stream.
+** Counter words 0 and 1 hold the block and, in the top byte, the kind; 2 and 3 hold the stream.
 */
 #include "runtime/no_contract.h"
 

@@ -58,9 +58,11 @@ local function read_source(path)
   return files[path]
 end
 
---- The library's own files that document what is written in C.
-local function meta_source()
-  local path = package.searchpath("perilune.meta", package.path)
+--- The library's own file that documents what is written in C: random generators have their own.
+local function meta_source(value)
+  local generators = false
+  for _, method in next, core.generator do generators = generators or rawequal(method, value) end
+  local path = package.searchpath(generators and "perilune.meta_random" or "perilune.meta", package.path)
   return path and read_source(path) or { definitions = {}, banner = {} }
 end
 
@@ -72,6 +74,9 @@ local function last_name(name) return name:match("([%w_]+)$") end
 local function public_name(value)
   for name, method in pairs(core.methods) do
     if rawequal(method, value) then return name, "t:" .. name end
+  end
+  for name, method in next, core.generator do
+    if rawequal(method, value) then return name, "rng:" .. name end
   end
   local pl = require "perilune"
   for name, field in next, pl do
@@ -94,7 +99,7 @@ local function find_definition(value, name)
     end
   end
   if not name then return nil end
-  for _, definition in ipairs(meta_source().definitions) do
+  for _, definition in ipairs(meta_source(value).definitions) do
     if last_name(definition.name) == name and #definition.comment > 0 then return definition end
   end
 end
