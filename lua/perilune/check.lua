@@ -59,7 +59,7 @@ end
 ---@param known string[]
 ---@return string?
 function check.nearest(name, known)
-  local best, least = nil, 4
+  local best, least = nil, math.min(4, #tostring(name) // 2 + 1)
   for _, candidate in ipairs(known) do
     local d = distance(tostring(name):lower(), candidate:lower())
     if d < least and d < math.max(#candidate, 2) then best, least = candidate, d end

@@ -30,6 +30,7 @@ local members = {
 }
 
 return setmetatable(pl, {
+  parts = { modules, members, core.methods }, -- for the prompt's completion
   __index = function(self, name)
     local value = core.methods[name]
     if modules[name] then value = require(modules[name]) end
