@@ -9,6 +9,7 @@
 **   canvas_picture(canvas, clip, image, x, y, w, h [, smooth])
 **   canvas_text(canvas, clip, text, x, y, size, color [, bold [, align_x [, align_y [, angle]]]])
 **   text_measure(text, size [, bold]) -> width, ascent, descent, height of capitals
+**   stdout_columns() -> width of the terminal, or nil
 ** image: uint8 tensor {h, w} or {h, w, 1|3|4}. canvas: uint8 tensor {h, w, 3}, drawn into.
 ** clip: nil or {x0, y0, x1, y1}. color: 0xRRGGBBAA. points: a list x1, y1, x2, y2 ...
 ** Lengths are pixels, y down, angles degrees counterclockwise.
@@ -17,6 +18,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "bind/bind.h"
 #include "image/canvas.h"
@@ -342,6 +345,18 @@ static int bind_png_decode(lua_State *L) {
 
 /* }==== */
 
+/* stdout_columns() -> the width of the terminal that standard output is, or nil when it is none */
+static int bind_stdout_columns(lua_State *L) {
+  struct winsize size;
+  if (!isatty(STDOUT_FILENO)) {
+    lua_pushnil(L);
+    return 1;
+  }
+  bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  lua_pushinteger(L, known ? size.ws_col : 80);
+  return 1;
+}
+
 void pl_bind_image(lua_State *L) {
   static const luaL_Reg functions[] = {{"png_encode", bind_png_encode},
                                        {"png_write", bind_png_write},
@@ -353,6 +368,7 @@ void pl_bind_image(lua_State *L) {
                                        {"canvas_picture", bind_picture},
                                        {"canvas_text", bind_text},
                                        {"text_measure", bind_measure},
+                                       {"stdout_columns", bind_stdout_columns},
                                        {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
 }
