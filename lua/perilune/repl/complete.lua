@@ -82,9 +82,8 @@ end
 ---@return string[] names
 ---@return string prefix
 function complete.names(text)
-  local found, owner, mark, prefix = {}, nil, nil, nil
-  local chain = text:match("[%w_.:%[%]]*$")
-  owner, mark, prefix = chain:match("^(.*)([.:])([%a_]*[%w_]*)$")
+  local found, chain = {}, text:match("[%w_.:%[%]]*$")
+  local owner, mark, prefix = chain:match("^(.*)([.:])([%a_]*[%w_]*)$")
   if mark and owner:sub(-1) == "." then return {}, "" end -- a concatenation
   if mark then
     owner = owner:match("[%a_][%w_.:%[%]]*$") or ""

@@ -1,5 +1,5 @@
 --- help: the documentation of a function, made from the LuaCATS comments above it in the source.
--- Methods written in C have theirs in lua/perilune/meta.lua. Returns texts, prints nothing.
+-- What is written in C has its comments in lua/perilune/meta*.lua. Returns texts, prints nothing.
 
 local check = require "perilune.check"
 local complete = require "perilune.repl.complete"
@@ -58,29 +58,29 @@ local function read_source(path)
   return files[path]
 end
 
---- The library's own file that documents what is written in C: random generators have their own.
-local function meta_source(value)
-  local generators = false
-  for _, method in next, core.generator do generators = generators or rawequal(method, value) end
-  local path = package.searchpath(generators and "perilune.meta_random" or "perilune.meta", package.path)
-  return path and read_source(path) or { definitions = {}, banner = {} }
+--- The definitions in the files that document what is written in C.
+local function meta_definitions()
+  local definitions = {}
+  for _, module in ipairs { "perilune.meta", "perilune.meta_random" } do
+    local path = package.searchpath(module, package.path)
+    local found = path and read_source(path).definitions or {}
+    table.move(found, 1, #found, #definitions + 1, definitions)
+  end
+  return definitions
 end
 
 local function last_name(name) return name:match("([%w_]+)$") end
 
 -- ---- from a value to its definition -----------------------------------------------------------
 
---- The names under which the library offers a function: `reshape`, `tensor:reshape`.
+--- Where the library offers a function: its name, what to call it by, and the class it belongs to.
 local function public_name(value)
   for name, method in pairs(core.methods) do
-    if rawequal(method, value) then return name, "t:" .. name end
-  end
-  for name, method in next, core.generator do
-    if rawequal(method, value) then return name, "rng:" .. name end
+    if rawequal(method, value) then return name, "t:" .. name, "Tensor" end
   end
   local pl = require "perilune"
   for name, field in next, pl do
-    if rawequal(field, value) then return name, "pl." .. name end
+    if rawequal(field, value) then return name, "pl." .. name, "pl" end
   end
   for module, loaded in pairs(package.loaded) do
     if module:match("^perilune%.") and type(loaded) == "table" then
@@ -89,18 +89,23 @@ local function public_name(value)
       end
     end
   end
+  for name, method in pairs(core.generator or {}) do
+    if rawequal(method, value) then return name, "r:" .. name, "Generator" end
+  end
 end
 
-local function find_definition(value, name)
+--- The comment above a Lua function; for one written in C, the comment that stands in for it.
+local function find_definition(value, name, class)
   local info = debug.getinfo(value, "S")
   if info.source:sub(1, 1) == "@" then
     for _, definition in ipairs(read_source(info.source:sub(2)).definitions) do
       if definition.line == info.linedefined and #definition.comment > 0 then return definition end
     end
   end
-  if not name then return nil end
-  for _, definition in ipairs(meta_source(value).definitions) do
-    if last_name(definition.name) == name and #definition.comment > 0 then return definition end
+  for _, definition in ipairs(name and meta_definitions() or {}) do
+    local owner, own_name = definition.name:match("^(.-)[.:]?([%w_]+)$")
+    local fits = own_name == name and (class == nil or owner == class)
+    if fits and #definition.comment > 0 then return definition end
   end
 end
 
@@ -131,9 +136,26 @@ local function split_type(text)
   return text:sub(1, i - 1), text:sub(i + 1)
 end
 
+--- The lines of a comment, those of a tag whose brackets are still open joined to it.
+local function logical_lines(comment)
+  local lines, open = {}, 0
+  for _, line in ipairs(comment) do
+    if open > 0 then
+      lines[#lines] = lines[#lines] .. " " .. line:match("^%s*(.-)%s*$")
+    else
+      lines[#lines + 1] = line
+    end
+    local last = lines[#lines]
+    local _, opened = last:gsub("[%(%[{]", "")
+    local _, closed = last:gsub("[%)%]}]", "")
+    open = last:match("^%s*@") and opened - closed or 0
+  end
+  return lines
+end
+
 local function parse_comment(comment)
   local doc = { prose = {}, params = {}, returns = {}, overloads = {} }
-  for _, line in ipairs(comment) do
+  for _, line in ipairs(logical_lines(comment)) do
     local tag, rest = line:match("^%s*@(%a+)%s*(.*)$")
     if tag == "param" then
       local name, after = rest:match("^(%S+)%s*(.*)$")
@@ -200,12 +222,12 @@ end
 
 local function first_sentence(definition)
   local prose = definition and table.concat(parse_comment(definition.comment).prose, " ") or ""
-  return prose:match("^(.-[.:])%s") or prose
+  return (prose:match("^(.-[.:])%s") or prose):gsub(":$", "")
 end
 
 local function function_text(value, asked, width)
-  local name, title = public_name(value)
-  local definition = find_definition(value, name or (asked and last_name(asked)))
+  local name, title, class = public_name(value)
+  local definition = find_definition(value, name or (asked and last_name(asked)), class)
   title = title or asked or (definition and definition.name) or "this function"
   if definition then return definition_text(title, definition, width) end
   local info = debug.getinfo(value, "S")
@@ -214,16 +236,19 @@ local function function_text(value, asked, width)
 end
 
 --- One line a name: what a module, a class or a tensor offers.
-local function listing(owner, mark, width)
+local function listing(owner, mark, width, class)
   local out, widest = {}, 0
   local names = complete.names_in(owner)
   for _, name in ipairs(names) do widest = math.max(widest, #name) end
   for _, name in ipairs(names) do
     local ok, value = pcall(function() return owner[name] end)
-    if ok and name:sub(1, 1) ~= "_" and not (owner == require "perilune" and core.methods[name]) then
-      local about = type(value) == "function" and first_sentence(find_definition(value, name)) or type(value)
+    local method_too = owner == require "perilune" and core.methods[name]
+    if ok and name:sub(1, 1) ~= "_" and not method_too then
+      local definition = type(value) == "function" and find_definition(value, name, class)
+      local about = definition and first_sentence(definition) or "a " .. type(value)
       local line = ("  %s%s%s  %s"):format(mark, name, (" "):rep(widest - #name), about)
-      out[#out + 1] = #line > width and line:sub(1, (utf8.offset(line, width) or #line) - 1) .. "…" or line
+      local cut = #line > width and utf8.offset(line, width - 1)
+      out[#out + 1] = cut and line:sub(1, cut - 1) .. "…" or line
     end
   end
   return table.concat(out, "\n")
@@ -240,13 +265,13 @@ local function table_text(value, width)
   end
   out[#out + 1] = listing(value, "", width)
   if value == require "perilune" then
-    out[#out + 1] = "  Every method of a tensor is a function here too: pl.exp(t) is t:exp(). They are in help \"tensor\"."
+    out[#out + 1] = "  Every method of a tensor is a function here too, see help 'tensor'."
   end
   return table.concat(out, "\n")
 end
 
 local function tensor_text(width)
-  return "A tensor: numbers of one dtype in a shape. Its methods:\n" .. listing(core.methods, "t:", width)
+  return "A tensor: numbers of one dtype in a shape. Its methods:\n" .. listing(core.methods, "t:", width, "Tensor")
 end
 
 local function named_value(name)
@@ -272,7 +297,8 @@ local function text_for_name(asked, width)
   if type(value) == "table" then return table_text(value, width) end
   local known = complete.names_in(require "perilune")
   local near = check.nearest(last_name(name) or name, known)
-  return ("nothing is known under the name %q%s"):format(name, near and ("; did you mean %s?"):format(near) or "")
+  local hint = near and ("; did you mean %s?"):format(near) or ""
+  return ("nothing is known under the name %q%s"):format(name, hint)
 end
 
 --- The text that help(...) prints.
@@ -287,6 +313,10 @@ function help.text(width, ...)
   if type(what) == "string" then return text_for_name(what, width) end
   if type(what) == "function" then return function_text(what, nil, width) end
   if core.is_tensor(what) then return core.describe(what) .. "\n" .. tensor_text(width) end
+  local mt = debug.getmetatable(what)
+  if type(mt) == "table" and core.generator and rawequal(rawget(mt, "__index"), core.generator) then
+    return tostring(what) .. "\n" .. listing(core.generator, "r:", width, "Generator")
+  end
   if type(what) == "table" or type(what) == "userdata" then return table_text(what, width) end
   return ("%s: a %s"):format(tostring(what), type(what))
 end

@@ -7,12 +7,13 @@ local complete = require "perilune.repl.complete"
 
 local hints = {}
 
+local OURS <const> = "perilune's functions are in pl: pl.zeros(2, 3)"
+
 -- What other languages call it.
 local elsewhere = {
   len = "the length of x is #x", range = "count with: for i = 1, n do … end",
   str = "tostring(x)", int = "x // 1, or math.tointeger(x)", float = "tonumber(x)",
-  np = "perilune's functions are in pl: pl.zeros(2, 3)", torch = "perilune's functions are in pl: pl.zeros(2, 3)",
-  numpy = "perilune's functions are in pl: pl.zeros(2, 3)", plt = "plots are in pl.plot",
+  np = OURS, numpy = OURS, torch = OURS, tf = OURS, plt = "plots are in pl.plot",
   printf = "print(string.format(…))", puts = "print(…)", abs = "math.abs(x)", sqrt = "math.sqrt(x)",
   max = "math.max(…)", min = "math.min(…)", exp = "math.exp(x)", log = "math.log(x)",
   round = "math.floor(x + 0.5), or t:round() for a tensor",
@@ -28,8 +29,8 @@ local habits = {
   { "%+%+", "there is no x++; write x = x + 1" },
   { "&&", "write and" },
   { "||", "write or" },
-  { "^%s*import%s", 'write x = require "x"; perilune is here already, as pl' },
-  { "^%s*from%s+[%w_.]+%s+import", 'write x = require "x"; perilune is here already, as pl' },
+  { "^%s*import%s", 'write x = require "…"; perilune is here already, as pl' },
+  { "^%s*from%s+[%w_.]+%s+import", 'write x = require "…"; perilune is here already, as pl' },
   { "^%s*def%s", "a function is written: function name(x) … end" },
   { "^%s*class%s", "a class is a table with a metatable; see the README" },
   { "lambda", "a function without a name is written: function(x) return … end" },
