@@ -16,7 +16,7 @@ LUA_PC = $(or $(shell for p in lua5.4 lua-5.4 lua54 lua; do \
 EDIT = $(shell pkg-config --exists libedit 2>/dev/null && echo yes)
 CPPFLAGS += -Icore -D_GNU_SOURCE $(shell pkg-config --cflags $(LUA_PC) 2>/dev/null)
 WARNINGS := -std=gnu11 -Wall -Wextra -Wshadow -Wconversion -Werror
-ALL_CFLAGS = $(CFLAGS) $(WARNINGS) -fPIC -fvisibility=hidden -pthread -MMD -MP
+ALL_CFLAGS = $(CFLAGS) $(WARNINGS) -fno-math-errno -fno-trapping-math -fPIC -fvisibility=hidden -pthread -MMD -MP
 FONT_DIR ?= /usr/share/fonts/truetype/dejavu
 LIBS := -lopenblas -lmd -lm -pthread
 HOST_LIBS = $(shell pkg-config --libs $(LUA_PC)) $(if $(EDIT),$(shell pkg-config --libs libedit)) $(LIBS)

@@ -1,24 +1,18 @@
 /*
-** The module's entry, and the helpers every binding file uses. See bind.h for the contract.
+** The helpers that every binding file uses. See bind.h for the contract.
 */
 #include "bind/bind.h"
 
-#include <lualib.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-#include "perilune.h"
-#include "runtime/cpu.h"
-#include "runtime/pool.h"
 #include "tensor/map.h"
 
 enum { ALIGNMENT = 64, LARGE = 1 << 20 };
 
 static const char library_key[] = "perilune.library"; /* source prefix of the library's own Lua */
-static const char methods_key[] = "perilune.tensor.methods";
 
 /* {==== Errors ==== */
 
@@ -321,73 +315,22 @@ int pl_check_axis(lua_State *L, int arg, const char *fn, int rank) {
   return (int)axis - 1;
 }
 
-/* }==== The module ==== {*/
-
 void pl_add_method(lua_State *L, const char *name, lua_CFunction function, int upvalues) {
   lua_pushcclosure(L, function, upvalues);
-  lua_getfield(L, LUA_REGISTRYINDEX, methods_key);
+  lua_getfield(L, LUA_REGISTRYINDEX, PL_METHODS);
   lua_insert(L, -2);
   lua_setfield(L, -2, name);
   lua_pop(L, 1);
 }
 
-/* core.threads() -> integer */
-static int bind_threads(lua_State *L) {
-  lua_pushinteger(L, pl_threads());
-  return 1;
-}
+/* }==== */
 
-/* core.set_threads(n) */
-static int bind_set_threads(lua_State *L) {
-  pl_set_threads((int)pl_check_integer(L, 1, "set_threads", "n", 1, PL_MAX_THREADS));
-  return 0;
-}
-
-/* core.isa() -> "avx512" | "avx2" | "baseline" */
-static int bind_isa(lua_State *L) {
-  lua_pushstring(L, pl_isa_name(pl_cpu_isa()));
-  return 1;
-}
-
-/* core.clock() -> seconds of wall time since some fixed moment */
-static int bind_clock(lua_State *L) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  lua_pushnumber(L, (double)now.tv_sec + (double)now.tv_nsec * 1e-9);
-  return 1;
-}
-
-int luaopen_perilune_core(lua_State *L) {
+void pl_bind_errors(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"raise", bind_raise},
       {"describe", bind_describe},
       {"mark_library", bind_mark_library},
-      {"threads", bind_threads},
-      {"set_threads", bind_set_threads},
-      {"isa", bind_isa},
-      {"clock", bind_clock},
       {NULL, NULL},
   };
-  luaL_newmetatable(L, PL_TENSOR);
-  lua_pushstring(L, "a tensor"); /* what error messages of others call it */
-  lua_setfield(L, -2, "__name");
-  lua_pop(L, 1);
-  luaL_getsubtable(L, LUA_REGISTRYINDEX, methods_key);
-  luaL_newlib(L, functions);
-  lua_pushliteral(L, PERILUNE_VERSION);
-  lua_setfield(L, -2, "version");
-  lua_insert(L, -2);
-  lua_setfield(L, -2, "methods");
-  luaL_getmetatable(L, PL_TENSOR);
-  lua_setfield(L, -2, "metatable");
-  pl_bind_tensor(L);
-  pl_bind_elementwise(L);
-  pl_bind_reduce(L);
-  pl_bind_index(L);
-  pl_bind_linalg(L);
-  pl_bind_random(L);
-  pl_bind_image(L);
-  pl_bind_file(L);
-  return 1;
+  luaL_setfuncs(L, functions, 0);
 }
-/* }==== */

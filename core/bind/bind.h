@@ -12,7 +12,9 @@
 
 #include "tensor/tensor.h"
 
+/* Registry keys: the metatable of tensors, and the table of their methods. */
 #define PL_TENSOR "perilune.tensor"
+#define PL_METHODS "perilune.tensor.methods"
 
 /* Errors. pl_raise formats as lua_pushfstring does (%s %d %f %I with a lua_Integer). */
 _Noreturn void pl_raise(lua_State *L, const char *format, ...);
@@ -72,6 +74,8 @@ pl_dtype pl_opt_dtype(lua_State *L, int arg, const char *fn, pl_dtype fallback);
 int pl_check_axis(lua_State *L, int arg, const char *fn, int rank);
 
 /* Each file adds its functions to the core table at the top of the stack. */
+void pl_bind_errors(lua_State *L);
+void pl_bind_runtime(lua_State *L);
 void pl_bind_tensor(lua_State *L);
 void pl_bind_view(lua_State *L);
 void pl_bind_elementwise(lua_State *L);

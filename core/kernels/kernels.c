@@ -5,6 +5,9 @@
 #include "kernels/kernels.h"
 
 #include <math.h>
+#include <string.h>
+
+#include "kernels/accumulate.h"
 
 #define PASTE2(a, b) a##_##b
 #define PASTE(a, b) PASTE2(a, b)
@@ -22,21 +25,31 @@
 
 #define REAL float
 #define WIDE float
+#define BITS 32
 #define FN(name) name##_f32
 #define M(function) function##f
 #include "kernels/elementwise.inc"
+#include "kernels/index.inc"
+#include "kernels/reduce.inc"
+#include "kernels/sort.inc"
 #undef REAL
 #undef WIDE
+#undef BITS
 #undef FN
 #undef M
 
 #define REAL double
 #define WIDE double
+#define BITS 64
 #define FN(name) name##_f64
 #define M(function) function
 #include "kernels/elementwise.inc"
+#include "kernels/index.inc"
+#include "kernels/reduce.inc"
+#include "kernels/sort.inc"
 #undef REAL
 #undef WIDE
+#undef BITS
 #undef FN
 #undef M
 
@@ -47,29 +60,41 @@
 
 #define REAL uint8_t
 #define WIDE int32_t
+#define BITS 8
 #define FN(name) name##_u8
 #include "kernels/elementwise.inc"
+#include "kernels/index.inc"
+#include "kernels/reduce.inc"
+#include "kernels/sort.inc"
 #undef REAL
 #undef WIDE
+#undef BITS
 #undef FN
 
 #define REAL int32_t
 #define WIDE int64_t
+#define BITS 32
 #define FN(name) name##_i32
 #include "kernels/elementwise.inc"
+#include "kernels/index.inc"
+#include "kernels/reduce.inc"
+#include "kernels/sort.inc"
 #undef REAL
 #undef WIDE
+#undef BITS
 #undef FN
 
-#define LOGICAL(name, formula)                                                               \
-  static void name(int64_t n, void *const *operand, const int64_t *stride, const double *p) { \
-    uint8_t *out = operand[0];                                                               \
-    const uint8_t *left = operand[1], *right = operand[2];                                   \
-    (void)p;                                                                                 \
-    for (int64_t i = 0; i < n; i++) {                                                        \
-      const uint8_t a = left[i * stride[1]], b = right[i * stride[2]];                       \
-      out[i * stride[0]] = formula;                                                          \
-    }                                                                                        \
+#include "kernels/peak.inc"
+
+#define LOGICAL(name, formula)                                                                     \
+  static void name(int64_t n, void *const *operand, const int64_t *stride, const double *p) {      \
+    uint8_t *out = operand[0];                                                                     \
+    const uint8_t *left = operand[1], *right = operand[2];                                         \
+    (void)p;                                                                                       \
+    for (int64_t i = 0; i < n; i++) {                                                              \
+      const uint8_t a = left[i * stride[1]], b = right[i * stride[2]];                             \
+      out[i * stride[0]] = formula;                                                                \
+    }                                                                                              \
   }
 PL_LOGICAL(LOGICAL)
 
@@ -83,11 +108,27 @@ static void logical_not(int64_t n, void *const *operand, const int64_t *stride, 
 #define ANY(name, formula) [PL_##name] = {name##_f32, name##_f64, name##_u8, name##_i32},
 #define FLOAT(name, formula) [PL_##name] = {name##_f32, name##_f64, 0, 0},
 #define MASK(name, formula) [PL_##name] = {0, 0, name, 0},
-#define CASTS(from) {to_float32_##from, to_float64_##from, to_uint8_##from, to_int32_##from}
+#define ALL(name)                                                                                  \
+  { name##_f32, name##_f64, name##_u8, name##_i32 }
+#define REDUCE(name, slots) [PL_REDUCE_##name] = ALL(reduce_##name),
+#define CASTS(from)                                                                                \
+  { to_float32_##from, to_float64_##from, to_uint8_##from, to_int32_##from }
 
 const pl_kernels PASTE(pl_kernels, ISA) = {
     .map = {PL_UNARY_ANY(ANY) PL_UNARY_FLOAT(FLOAT) PL_UNARY_TEST(FLOAT) PL_BINARY_ANY(ANY)
-                PL_BINARY_FLOAT(FLOAT) PL_BINARY_SCALED(FLOAT) PL_COMPARE(ANY) PL_LOGICAL(MASK) MASK(logical_not, )
-                    ANY(where, )},
+                PL_BINARY_FLOAT(FLOAT) PL_BINARY_SCALED(FLOAT) PL_COMPARE(ANY) PL_LOGICAL(MASK)
+                    MASK(logical_not, ) ANY(where, )},
     .cast = {CASTS(f32), CASTS(f64), CASTS(u8), CASTS(i32)},
+    .reduce = {PL_REDUCE(REDUCE)},
+    .cumsum = ALL(cumsum),
+    .softmax = {softmax_f32, softmax_f64, 0, 0},
+    .log_softmax = {log_softmax_f32, log_softmax_f64, 0, 0},
+    .take = ALL(take),
+    .index_add = ALL(index_add),
+    .gather = ALL(gather),
+    .find = ALL(find),
+    .equal = ALL(equal),
+    .close = ALL(close),
+    .sort = ALL(sort),
+    .peak = peak,
 };

@@ -17,12 +17,12 @@
 ** An elementwise kernel: for i in 0..n-1, operand 0 at i := formula of operands 1.. at i.
 ** Strides count elements. Operand 0 may be one of the inputs itself. `param` holds scalars.
 */
-typedef void pl_map_fn(int64_t n, void *const *operand, const int64_t *stride,
-                       const double *param);
+typedef void pl_map_fn(int64_t n, void *const *operand, const int64_t *stride, const double *param);
 
 /* Formulas: x, a, b are the inputs, p the scalars, WIDE a type in which integers cannot
 ** overflow, M(f) the math function f of the dtype, ISNAN(x) false for integers. */
 
+/* clang-format off */
 /*      name         formula */
 #define PL_UNARY_ANY(X)                                   \
   X(neg,         -x)                                      \
@@ -98,12 +98,74 @@ typedef enum {
   PL_COMPARE(PL_NAME) PL_LOGICAL(PL_NAME) PL_where, PL_MAP_COUNT
 } pl_map_op;
 #undef PL_NAME
+/* clang-format on */
+
+/*
+** A reduction kernel folds a tile, x[i*sn + j*sm] for i < n and j < m, into m accumulators: slot s
+** of accumulator j is acc[s * PL_REDUCE_WIDTH + j]. n >= 1, 1 <= m <= PL_REDUCE_WIDTH. Floats
+** accumulate in double; `first` is the tile's position in the whole reduced range.
+*/
+#define PL_REDUCE_WIDTH 256
+typedef union pl_acc {
+  double f;
+  int64_t i;
+} pl_acc;
+typedef void pl_reduce_fn(int64_t n, int64_t m, const void *x, int64_t sn, int64_t sm,
+                          int64_t first, pl_acc *acc);
+
+/*      name        slots */
+#define PL_REDUCE(X)                                                                               \
+  X(sum, 1)     /* a += x; integers in int64 */                                                    \
+  X(prod, 1)    /* a *= x; integers in int64, overflow leaves INT64_MIN */                         \
+  X(squares, 1) /* a += x * x, in double */                                                        \
+  X(count, 1)   /* a += x != 0, in int64 */                                                        \
+  X(moments, 3) /* count, mean, sum of (x - mean)^2 */                                             \
+  X(min, 1)     /* in double, NaN if there is one */                                               \
+  X(max, 1)                                                                                        \
+  X(argmin, 2) /* min, position of the first (int64, -1: none yet) */                              \
+  X(argmax, 2)                                                                                     \
+  X(logsumexp, 2) /* top, sum of e^(x - top) */
+
+#define PL_NAME(name, slots) PL_REDUCE_##name,
+typedef enum { PL_REDUCE(PL_NAME) PL_REDUCE_COUNT } pl_reduce_op;
+#undef PL_NAME
+
+/* Along n, for each of m: out[i, j] := sum x[0..i, j] | e^x / sum e^x | x - log sum e^x. Strides
+** are {along n, along m}. False when an int32 sum does not fit. m <= PL_REDUCE_WIDTH. */
+typedef bool pl_scan_fn(int64_t n, int64_t m, const void *x, const int64_t *sx, void *out,
+                        const int64_t *so);
+/* out[r, i] := x[index[r], i] for r < k, i < n; index is 1-based */
+typedef void pl_take_fn(int64_t k, int64_t n, const int32_t *index, const void *x,
+                        const int64_t *sx, void *out, const int64_t *so);
+/* out[index[r], i] += scale * x[r, i], r ascending */
+typedef void pl_index_add_fn(int64_t k, int64_t n, const int32_t *index, void *out,
+                             const int64_t *so, const void *x, const int64_t *sx, double scale);
+/* where[0..] := the 1-based positions of x[i*stride] != 0; returns how many; room for n */
+typedef int64_t pl_find_fn(int64_t n, const void *x, int64_t stride, int32_t *where);
+/* all a == b | all |a - b| <= atol + rtol * |b| or a == b; p: rtol, atol, NaN equals NaN */
+typedef bool pl_compare_fn(int64_t n, const void *a, int64_t sa, const void *b, int64_t sb,
+                           const double *p);
+/* The first k of n elements in stable order, NaN last, and their 1-based positions; values may be
+** NULL. Workspace for 2 * n * PL_SORT_RECORD(dtype) bytes; n < 2^31. */
+typedef void pl_sort_fn(int64_t n, int64_t k, const void *x, int64_t sx, void *values, int64_t sv,
+                        int32_t *indices, int64_t si, bool descending, void *workspace);
+#define PL_SORT_RECORD(dtype) ((dtype) == PL_FLOAT64 ? 16 : 8)
 
 typedef struct pl_kernels {
-  pl_map_fn *map[PL_MAP_COUNT][PL_DTYPE_COUNT];   /* NULL: not for that dtype (of operand 1;
+  pl_map_fn *map[PL_MAP_COUNT][PL_DTYPE_COUNT];    /* NULL: not for that dtype (of operand 1;
                                                      of operand 2 for where) */
   pl_map_fn *cast[PL_DTYPE_COUNT][PL_DTYPE_COUNT]; /* [from][to]; to uint8 and int32 truncates
                                                       towards 0 and saturates, NaN gives 0 */
+  pl_reduce_fn *reduce[PL_REDUCE_COUNT][PL_DTYPE_COUNT];
+  pl_scan_fn *cumsum[PL_DTYPE_COUNT], *softmax[PL_DTYPE_COUNT], *log_softmax[PL_DTYPE_COUNT];
+  pl_take_fn *take[PL_DTYPE_COUNT];
+  pl_index_add_fn *index_add[PL_DTYPE_COUNT];
+  pl_map_fn *gather[PL_DTYPE_COUNT]; /* out := x[(index - 1) * p[0]]; operands out, index, x */
+  pl_find_fn *find[PL_DTYPE_COUNT];
+  pl_compare_fn *equal[PL_DTYPE_COUNT], *close[PL_DTYPE_COUNT];
+  pl_sort_fn *sort[PL_DTYPE_COUNT];
+  /* x := a * x + b on registers; returns the operations done, adds the result to *sum */
+  double (*peak)(int64_t rounds, float *sum);
 } pl_kernels;
 
 /* The table for this processor. */

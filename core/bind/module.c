@@ -1,0 +1,29 @@
+/*
+** The module's entry: makes the core table, its tensor metatable and methods, and has each
+** binding file add its own. It may run again and again in one state.
+*/
+#include "bind/bind.h"
+#include "perilune.h"
+
+int luaopen_perilune_core(lua_State *L) {
+  lua_newtable(L);
+  lua_pushliteral(L, PERILUNE_VERSION);
+  lua_setfield(L, -2, "version");
+  luaL_newmetatable(L, PL_TENSOR);
+  lua_pushliteral(L, "a tensor"); /* what other libraries' error messages call it */
+  lua_setfield(L, -2, "__name");
+  lua_setfield(L, -2, "metatable");
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, PL_METHODS);
+  lua_setfield(L, -2, "methods");
+  pl_bind_errors(L);
+  pl_bind_runtime(L);
+  pl_bind_tensor(L);
+  pl_bind_elementwise(L);
+  pl_bind_reduce(L);
+  pl_bind_index(L);
+  pl_bind_linalg(L);
+  pl_bind_random(L);
+  pl_bind_image(L);
+  pl_bind_file(L);
+  return 1;
+}
