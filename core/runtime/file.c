@@ -31,7 +31,8 @@ __attribute__((format(printf, 3, 4))) static bool fail(char *err, size_t errlen,
 }
 
 static bool fail_errno(char *err, size_t errlen, const char *path, const char *what, int code) {
-  return fail(err, errlen, "%s: cannot %s: %s", path, what, strerror(code));
+  /* A path too long for any system must not push the reason out. */
+  return fail(err, errlen, "%.*s: cannot %s: %s", MAX_PATH, path, what, strerror(code));
 }
 
 /* ---- folders --------------------------------------------------------------------------------- */

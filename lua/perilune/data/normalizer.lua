@@ -64,7 +64,7 @@ function Normalizer.fit(x, options)
       mean = tile(channel_mean, height, width)
       if center then self.mean = channel_mean:float() end
     else
-      mean = sum:zeros_like():fill_(channel_mean:mean())
+      mean = core.full(sum:shape(), channel_mean:mean(), "float64")
     end
     if measured then
       -- sum of (x - mean)^2 over the images, at every place
