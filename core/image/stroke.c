@@ -138,61 +138,60 @@ static void line_to(pen *p, double x, double y) {
   }
 }
 
-/* Narrows [*t0, *t1] to where a + t (b - a) lies in [lo, hi]. Halves keep differences finite. */
-static bool narrow(double a, double b, double lo, double hi, double *t0, double *t1) {
-  double d = b / 2 - a / 2;
-  if (d == 0) return a >= lo && a <= hi;
-  double enter = (lo / 2 - a / 2) / d, leave = (hi / 2 - a / 2) / d;
-  if (enter > leave) {
-    double swap = enter;
-    enter = leave, leave = swap;
+/* Cuts the segment to [low, high] on one axis; false when nothing is left. The cut end is set to the
+** border itself, which the arithmetic of a huge segment would miss; halves keep differences finite. */
+static bool cut(double from[2], double to[2], int axis, double low, double high) {
+  double a = from[axis], b = to[axis], a_other = from[1 - axis], b_other = to[1 - axis];
+  if ((a < low && b < low) || (a > high && b > high)) return false;
+  for (int end = 0; end < 2; end++) {
+    double *point = end ? to : from;
+    double v = point[axis], border = v < low ? low : high;
+    if (v >= low && v <= high) continue;
+    double t = (border / 2 - a / 2) / (b / 2 - a / 2);
+    point[axis] = border;
+    point[1 - axis] = a_other * (1 - t) + b_other * t;
   }
-  if (enter > *t0) *t0 = enter;
-  if (leave < *t1) *t1 = leave;
-  return *t0 <= *t1;
+  return true;
 }
 
-static double along(double a, double b, double t, double lo, double hi) {
-  double v = t <= 0 ? a : t >= 1 ? b : a * (1 - t) + b * t;
-  return v < lo ? lo : v > hi ? hi : v;
+static double distance(const double a[2], const double b[2]) {
+  double d = hypot(b[0] / 2 - a[0] / 2, b[1] / 2 - a[1] / 2) * 2;
+  return isfinite(d) ? d : 0;
 }
+
+static bool same(const double a[2], const double b[2]) { return a[0] == b[0] && a[1] == b[1]; }
 
 void pl_raster_polyline(pl_raster *r, const double *xy, size_t n, const pl_stroke *style) {
   const pl_canvas *c = r->canvas;
   pen p = {.raster = r, .style = style, .radius = style->width / 2};
   double margin = 8 + 4 * style->width;
-  double x0 = c->clip_x0 - margin, x1 = c->clip_x1 + margin, y0 = c->clip_y0 - margin,
-         y1 = c->clip_y1 + margin;
+  double low[2] = {c->clip_x0 - margin, c->clip_y0 - margin};
+  double high[2] = {c->clip_x1 + margin, c->clip_y1 + margin};
   if (n == 0 || !(style->width > 0)) return;
   if (style->dash_count > 0) p.dash_left = style->dashes[0];
   bool whole = true; /* no segment was cut: a closed outline can be joined at its start */
-  p.x = xy[0], p.y = xy[1];
   size_t segments = style->closed && n > 2 ? n : n - 1;
   for (size_t i = 0; i < segments; i++) {
     const double *a = xy + 2 * i, *b = xy + 2 * ((i + 1) % n);
-    double t0 = 0, t1 = 1;
-    bool visible = narrow(a[0], b[0], x0, x1, &t0, &t1) && narrow(a[1], b[1], y0, y1, &t0, &t1);
-    if (!visible || t0 > 0 || t1 < 1) {
-      double length = hypot(b[0] / 2 - a[0] / 2, b[1] / 2 - a[1] / 2) * 2;
-      if (!isfinite(length)) length = 0;
+    double from[2] = {a[0], a[1]}, to[2] = {b[0], b[1]};
+    if (!cut(from, to, 0, low[0], high[0]) || !cut(from, to, 1, low[1], high[1])) {
+      pen_up(&p);
+      skip_dashes(&p, distance(a, b));
       whole = false;
-      if (t0 > 0 || !visible) {
-        pen_up(&p);
-        skip_dashes(&p, visible ? length * t0 : length);
-      }
-      if (!visible) continue;
-      if (t0 > 0) p.x = along(a[0], b[0], t0, x0, x1), p.y = along(a[1], b[1], t0, y0, y1);
-      if (!p.down && t0 <= 0)
-        p.x = along(a[0], b[0], 0, x0, x1), p.y = along(a[1], b[1], 0, y0, y1);
-      line_to(&p, along(a[0], b[0], t1, x0, x1), along(a[1], b[1], t1, y0, y1));
-      if (t1 < 1) {
-        pen_up(&p);
-        skip_dashes(&p, length * (1 - t1));
-      }
       continue;
     }
-    if (!p.down) p.x = a[0], p.y = a[1];
-    line_to(&p, b[0], b[1]);
+    if (!same(a, from)) {
+      pen_up(&p);
+      skip_dashes(&p, distance(a, from));
+      whole = false;
+    }
+    if (!p.down) p.x = from[0], p.y = from[1];
+    line_to(&p, to[0], to[1]);
+    if (!same(b, to)) {
+      pen_up(&p);
+      skip_dashes(&p, distance(to, b));
+      whole = false;
+    }
   }
   if (!p.down) return;
   if (style->closed && style->dash_count == 0 && whole) {

@@ -8,6 +8,7 @@ local layout = require "perilune.plot.layout"
 local render = require "perilune.plot.render"
 local style = require "perilune.plot.style"
 local terminal = require "perilune.plot.terminal"
+local words = require "perilune.plot.words"
 
 ---@class Figure
 local Figure = {}
@@ -70,14 +71,15 @@ local function draw(self, surface)
   local margin, gutter = math.floor(sizes.margin + 0.5), math.floor(sizes.gutter + 0.5)
   local head, lines, heading = 0, nil, nil
   if self.title then
-    lines, heading = layout.fit(surface, self.title, sizes.heading, true, surface.width - 2 * margin)
+    lines, heading = words.fit(surface, self.title, sizes.heading, true, surface.width - 2 * margin,
+      surface.height * 0.15)
     head = math.ceil(#lines * heading * (surface.rotates and sizes.leading or 1) + sizes.gap)
   end
   local plot_width = surface.width * 0.8 / self.cols
   local plot_height = surface.height * 0.75 / self.rows
-  local left, right, top, bottom, ylabels, plans
+  local left, right, top, bottom, ylabels, rooms, plans
   for _ = 1, 3 do
-    left, right, top, bottom, ylabels, plans = {}, {}, {}, {}, {}, {}
+    left, right, top, bottom, ylabels, rooms, plans = {}, {}, {}, {}, {}, {}, {}
     for row = 1, self.rows do
       for col = 1, self.cols do
         local axes = self.panels[(row - 1) * self.cols + col]
@@ -87,7 +89,8 @@ local function draw(self, surface)
           plan.row, plan.col = row, col
           -- Labels of the y axes stand in one line down a column.
           ylabels[col] = math.max(ylabels[col] or 0, plan.ylabel_at or 0)
-          left[col] = math.max(left[col] or 0, plan.left, ylabels[col] + (plan.ylabel_room or 0))
+          rooms[col] = math.max(rooms[col] or 0, plan.ylabel_room or 0)
+          left[col] = math.max(left[col] or 0, plan.left, math.ceil(ylabels[col] + rooms[col]))
           right[col] = math.max(right[col] or 0, plan.right)
           top[row], bottom[row] = math.max(top[row] or 0, plan.top), math.max(bottom[row] or 0, plan.bottom)
         end

@@ -2,43 +2,9 @@
 local legend = require "perilune.plot.legend"
 local limits = require "perilune.plot.limits"
 local ticks = require "perilune.plot.ticks"
+local words = require "perilune.plot.words"
 
 local layout = {}
-
-local function widest(surface, texts, size, bold)
-  local most = 0
-  for _, text in ipairs(texts) do most = math.max(most, (surface:measure(text, size, bold))) end
-  return most
-end
-
--- Breaks text into lines no wider than room (and at newlines); a word alone may be wider.
-local function wrap(surface, text, size, bold, room)
-  local lines = {}
-  for paragraph in (text .. "\n"):gmatch "(.-)\n" do
-    local line
-    for word in paragraph:gmatch "%S+" do
-      local longer = line and line .. " " .. word or word
-      if line and surface:measure(longer, size, bold) > room then
-        lines[#lines + 1], line = line, word
-      else
-        line = longer
-      end
-    end
-    lines[#lines + 1] = line or ""
-  end
-  return lines
-end
-
---- Lines that fit into `room`, and the size of type at which they do.
-function layout.fit(surface, text, size, bold, room)
-  for _ = 1, 8 do
-    local lines = wrap(surface, text, size, bold, room)
-    local most = widest(surface, lines, size, bold)
-    if most <= room or size <= 6 then return lines, size end
-    size = math.max(size * math.max(room / most, 0.5), 6)
-  end
-  return { text }, size
-end
 
 local function settled_ticks(values, labels, pair)
   local low, high = math.min(pair[1], pair[2]), math.max(pair[1], pair[2])
@@ -47,7 +13,7 @@ local function settled_ticks(values, labels, pair)
     if value >= low and value <= high then
       kept[#kept + 1] = value
       local plain = ("%.6g"):format(value):gsub("^%-", "−")
-      kept_labels[#kept_labels + 1] = labels and (labels[i] or "") or plain
+      kept_labels[#kept_labels + 1] = labels and (labels[i] or ""):gsub("%c", " ") or plain
     end
   end
   return kept, kept_labels, {}
@@ -65,7 +31,7 @@ local function x_ticks(surface, pair, log, integral, width)
   local sizes = surface.sizes
   for target = math.max(1, math.floor(width / sizes.spacing_x)), 1, -1 do
     local values, labels, minor = ticks_for(pair, log, target, integral)
-    local each = widest(surface, labels, sizes.text) + 2 * sizes.gap
+    local each = words.widest(surface, labels, sizes.text) + 2 * sizes.gap
     if target == 1 or (#labels - 1) * each <= width then return values, labels, minor end
   end
 end
@@ -85,7 +51,7 @@ local function add_ticks(surface, plan, set, width, height)
     plan.y_ticks, plan.y_labels, plan.y_minor = ticks_for(plan.y, plan.log_y, target)
   end
   local _, _, descent, capital = surface:measure("0", sizes.text)
-  plan.left = sizes.tick + sizes.gap + math.ceil(widest(surface, plan.y_labels, sizes.text))
+  plan.left = sizes.tick + sizes.gap + math.ceil(words.widest(surface, plan.y_labels, sizes.text))
   plan.bottom = sizes.tick + sizes.gap + math.ceil(capital) + math.ceil(descent)
   plan.top = math.ceil(capital / 2)
   -- The outer labels may stand out over the ends.
@@ -101,23 +67,26 @@ end
 local function add_words(surface, plan, set, width, height)
   local sizes = surface.sizes
   local _, ascent, descent = surface:measure("0", sizes.text)
+  -- Words may not crowd the data out.
+  local figure = plan.axes.figure
+  local room_x, room_y = surface.width / figure.cols * 0.15, surface.height / figure.rows * 0.2
   local title = set.title
   if set.xlabel then
-    plan.xlabel, plan.xlabel_size = layout.fit(surface, set.xlabel, sizes.text, false, width)
+    plan.xlabel, plan.xlabel_size = words.fit(surface, set.xlabel, sizes.text, false, width, room_y)
     plan.xlabel_at = plan.bottom + (surface.rotates and sizes.gap * 1.4 or 0)
     local lines = ascent + descent + (#plan.xlabel - 1) * sizes.text * sizes.leading
     plan.bottom = math.ceil(plan.xlabel_at + lines)
   end
   if set.ylabel and surface.rotates then
-    plan.ylabel, plan.ylabel_size = layout.fit(surface, set.ylabel, sizes.text, false, height)
+    plan.ylabel, plan.ylabel_size = words.fit(surface, set.ylabel, sizes.text, false, height, room_x)
     plan.ylabel_at = plan.left + sizes.gap * 1.4
     plan.ylabel_room = math.ceil(ascent + (#plan.ylabel - 1) * sizes.text * sizes.leading + descent)
     plan.left = math.ceil(plan.ylabel_at + plan.ylabel_room)
-  elseif set.ylabel then
+  elseif set.ylabel and not (title and title:lower():find(set.ylabel:lower(), 1, true)) then
     title = title and ("%s (%s)"):format(title, set.ylabel) or set.ylabel
   end
   if title then
-    plan.title, plan.title_size = layout.fit(surface, title, sizes.title, surface.rotates, width)
+    plan.title, plan.title_size = words.fit(surface, title, sizes.title, surface.rotates, width, room_y)
     local lines = #plan.title * plan.title_size * sizes.leading
     plan.top = math.ceil(lines + (surface.rotates and sizes.gap * 1.8 or 0))
   end
@@ -145,7 +114,8 @@ function layout.measure(surface, axes, width, height)
   plan.bare = plan.aspect ~= nil and not (set.xticks or set.yticks)
   if not plan.bare then add_ticks(surface, plan, set, width, height) end
   add_words(surface, plan, set, width, height)
-  plan.legend = set.legend ~= false and legend.measure(surface, axes.artists, width * 0.6) or nil
+  local room = surface.width / axes.figure.cols * 0.4
+  plan.legend = set.legend ~= false and legend.measure(surface, axes.artists, room) or nil
   if plan.legend then
     local many = #plan.legend.entries > 6 and surface.rotates
     plan.legend_place = set.legend or (many and "outside" or "best")

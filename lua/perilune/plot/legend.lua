@@ -1,5 +1,6 @@
 -- The legend: what it says, how large it is, and where it hides the least of the data.
 local style = require "perilune.plot.style"
+local words = require "perilune.plot.words"
 
 local legend = {}
 
@@ -13,17 +14,6 @@ local order = {
   "lower center", "center",
 }
 
-local function shorten(surface, text, size, room)
-  if surface:measure(text, size) <= room then return text end
-  local ends = {}
-  for at in text:gmatch "()[\0-\x7F\xC2-\xFD][\x80-\xBF]*" do ends[#ends + 1] = at end
-  for i = #ends, 2, -1 do
-    local cut = text:sub(1, ends[i] - 1):gsub("%s+$", "") .. "…"
-    if surface:measure(cut, size) <= room then return cut end
-  end
-  return "…"
-end
-
 --- Sizes up a legend for these artists, or nil when none has a label.
 ---@param room number width that it may take
 function legend.measure(surface, artists, room)
@@ -32,7 +22,7 @@ function legend.measure(surface, artists, room)
   local before = sizes.swatch + sizes.gap * 1.4
   for _, artist in ipairs(artists) do
     if artist.label then
-      local label = shorten(surface, artist.label, sizes.text, room - before - 3 * sizes.gap)
+      local label = words.shorten(surface, artist.label, sizes.text, room - before - 3 * sizes.gap)
       entries[#entries + 1] = { artist = artist, label = label }
       widest = math.max(widest, (surface:measure(label, sizes.text)))
     end

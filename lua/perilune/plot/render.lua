@@ -167,9 +167,12 @@ end
 
 function painters.text(surface, artist, plan)
   if (plan.log_x and artist.x <= 0) or (plan.log_y and artist.y <= 0) then return {} end
-  surface:text(artist.text, plan.to_x(artist.x), plan.to_y(artist.y), artist.size * surface.sizes.scale,
-    style.rgba(artist.color), artist.bold, artist.align, 0.5)
-  return { { plan.to_x(artist.x), plan.to_y(artist.y) } }
+  local x, y, size = plan.to_x(artist.x), plan.to_y(artist.y), artist.size * surface.sizes.scale
+  for line in (artist.text .. "\n"):gmatch "(.-)\n" do
+    surface:text(line, x, y, size, style.rgba(artist.color), artist.bold, artist.align, 0.5)
+    y = y + size * surface.sizes.leading
+  end
+  return { { x, plan.to_y(artist.y) } }
 end
 
 -- }==== The frame ====
@@ -191,10 +194,8 @@ end
 local function draw_frame(surface, plan, box)
   local sizes = surface.sizes
   local line, bottom = sizes.hairline, box.y + box.height
-  if surface.rotates then
-    surface:rect(box.x - line, box.y, line, box.height + line, style.axis)
-    surface:rect(box.x - line, bottom, box.width + line, line, style.axis)
-  end
+  surface:rect(box.x - line, box.y, line, box.height + line, sizes.frame or style.axis)
+  surface:rect(box.x - line, bottom, box.width + line, line, sizes.frame or style.axis)
   local function x_tick(value, length)
     surface:rect(snapped(plan.to_x(value), line), bottom, line, length, style.axis)
   end

@@ -19,6 +19,7 @@ function terminal.surface(columns, rows)
     sizes = {
       scale = 1, text = 2, title = 2, heading = 2, hairline = 1, line = 1, marker = 2, tick = 0, gap = 1,
       margin = 1, gutter = 2, spacing_x = 10, spacing_y = 6, swatch = 3, leading = 1,
+      frame = 0xC8C8C8FF,
     },
   }, Cells)
 end
@@ -39,7 +40,7 @@ function Cells.outline() end
 
 function Cells:markers(points, _, size, color, margin)
   if margin and margin > 0 then return end -- a halo is wider than what it would surround
-  core.canvas_markers(self.pixels, self.bounds, points, "o", math.max(size, 1.5), color)
+  core.canvas_markers(self.pixels, self.bounds, points, "o", math.min(size, 1.6), color)
 end
 
 function Cells:picture(image, x, y, width, height, smooth)
@@ -76,7 +77,7 @@ function Cells:ansi()
       local r1, g1, b1 = bytes:byte(at, at + 2)
       local r2, g2, b2 = bytes:byte(at + stride, at + stride + 2)
       local cell = self.cells[row * self.width + column]
-      local character = "▀"
+      local character = r1 == r2 and g1 == g2 and b1 == b2 and " " or "▀"
       if cell then
         character = cell[1]
         r1, g1, b1 = cell[2] >> 16, cell[2] >> 8 & 255, cell[2] & 255
