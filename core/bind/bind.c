@@ -102,6 +102,7 @@ void pl_arg_error(lua_State *L, int arg, const char *fn, const char *name, const
                   ...) {
   arg = lua_absindex(L, arg);
   luaL_checkstack(L, 16, NULL);
+  if (arg > lua_gettop(L)) lua_settop(L, arg); /* an argument left out is nil */
   va_list values;
   va_start(values, expected);
   const char *wanted = lua_pushvfstring(L, expected, values);
@@ -154,7 +155,9 @@ static bool push_block(lua_State *L, size_t bytes) {
   }
   lua_pushcfunction(L, allocate);
   lua_pushinteger(L, (lua_Integer)bytes);
-  if (lua_pcall(L, 1, 1, 0) == LUA_OK) return true;
+  int status = lua_pcall(L, 1, 1, 0);
+  if (status == LUA_OK) return true;
+  if (status != LUA_ERRMEM) lua_error(L); /* what a hook raised: Ctrl-C */
   lua_pop(L, 1);
   return false;
 }
