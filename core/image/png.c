@@ -167,6 +167,9 @@ static const char *check_chunks(const uint8_t *data, size_t size) {
       return "the PNG data is damaged: a checksum does not match";
     if (at == 8 && (memcmp(chunk + 4, "IHDR", 4) != 0 || length != 13))
       return "the PNG data is damaged: no header";
+    /* stb_image would copy nothing to a null pointer. */
+    if (length == 0 && memcmp(chunk + 4, "IDAT", 4) == 0)
+      return "the PNG data is damaged: an empty chunk of pixels";
     if (memcmp(chunk + 4, "IEND", 4) == 0) return NULL;
     at += 12 + length;
   }
