@@ -271,7 +271,8 @@ local function table_text(value, width)
 end
 
 local function tensor_text(width)
-  return "A tensor: numbers of one dtype in a shape. Its methods:\n" .. listing(core.methods, "t:", width, "Tensor")
+  local methods = listing(core.methods, "t:", width, "Tensor")
+  return "A tensor: numbers of one dtype in a shape. Its methods:\n" .. methods
 end
 
 local function named_value(name)

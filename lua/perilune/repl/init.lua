@@ -191,7 +191,7 @@ return function(quiet)
   _G.pl = pl
   _G.help = function(...) io.write(help.text(terminal.width(), ...), "\n") end
   if not quiet and terminal.isatty(1) then
-    io.write(("perilune %s, %s. pl is the library; help() shows round, Ctrl-D leaves.\n")
+    io.write(("perilune %s, %s. pl is the library, help() a short tour, Ctrl-D leaves.\n")
       :format(pl.version or "", _VERSION))
   end
   local remember = open_line_editing()
