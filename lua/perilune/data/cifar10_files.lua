@@ -47,6 +47,14 @@ local function own_data_folder()
   return source and source .. "data"
 end
 
+--- The folders that PERILUNE_DATA can mean; none when it is not set.
+---@return string[] folders
+function files.named_folders()
+  local named = os.getenv("PERILUNE_DATA")
+  if not named or named == "" then return {} end
+  return { named .. "/cifar-10-batches-bin", named }
+end
+
 --- Where to look for the official files or for the sample, best first.
 ---@param sample boolean
 ---@return string[] folders
@@ -63,11 +71,7 @@ function files.folders(sample)
     if own then add(own .. "/sample") end
     return folders
   end
-  local named = os.getenv("PERILUNE_DATA")
-  if named and named ~= "" then
-    add(named .. "/cifar-10-batches-bin")
-    add(named)
-  end
+  for _, folder in ipairs(files.named_folders()) do add(folder) end
   add("data/cifar-10-batches-bin")
   if own then add(own .. "/cifar-10-batches-bin") end
   return folders
