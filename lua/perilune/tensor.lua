@@ -172,18 +172,17 @@ end
 
 -- Printing: the shape and dtype, then the numbers, of a long axis only both ends.
 
-local EDGE <const>, LONGEST <const> = 3, 10
+local EDGE <const>, LONGEST <const>, CROWD <const> = 3, 10, 1000
 
--- The indices of an axis to show; false stands for the gap.
-local function shown(size)
-  local list = {}
-  for i = 1, size do
-    if size <= LONGEST or i <= EDGE or i > size - EDGE then
-      list[#list + 1] = i
-    elseif i == EDGE + 1 then
-      list[#list + 1] = false
-    end
-  end
+-- The indices of the first axis to show; false stands for the gap. A crowd shows only the first and last of
+-- its matrices, whatever the rank.
+local function shown(t, crowded)
+  local size, edge, longest, list = t:size(1), EDGE, LONGEST, {}
+  if crowded and t:rank() > 2 then edge, longest = 1, 2 end
+  if size <= longest then edge = size end
+  for i = 1, math.min(edge, size) do list[#list + 1] = i end
+  if size > longest then list[#list + 1] = false end
+  for i = math.max(size - edge, edge) + 1, size do list[#list + 1] = i end
   return list
 end
 
@@ -204,14 +203,14 @@ local function number_format(numbers)
 end
 
 -- The numbers of the rows and columns shown of every matrix shown, in order of printing.
-local function collect(t, numbers)
+local function collect(t, numbers, crowded)
   if t:rank() == 0 then
     numbers[#numbers + 1] = t:item()
     return numbers
   end
-  for _, i in ipairs(shown(t:size(1))) do
+  for _, i in ipairs(shown(t, crowded)) do
     if i then
-      if t:rank() == 1 then numbers[#numbers + 1] = t[i] else collect(t[i], numbers) end
+      if t:rank() == 1 then numbers[#numbers + 1] = t[i] else collect(t[i], numbers, crowded) end
     end
   end
   return numbers
@@ -219,24 +218,24 @@ end
 
 local function row_text(t, cell)
   local cells = {}
-  for k, i in ipairs(shown(#t)) do cells[k] = i and cell(t[i]) or "…" end
+  for k, i in ipairs(shown(t)) do cells[k] = i and cell(t[i]) or "…" end
   return table.concat(cells, "  ")
 end
 
-local function append(lines, t, cell, prefix)
+local function append(lines, t, cell, prefix, crowded)
   local rank = t:rank()
   if rank == 1 then
     lines[#lines + 1] = "  " .. row_text(t, cell)
     return
   end
   if rank == 2 and prefix ~= "" then lines[#lines + 1] = ("[%s:, :]"):format(prefix) end
-  for _, i in ipairs(shown(#t)) do
+  for _, i in ipairs(shown(t, crowded)) do
     if not i then
       lines[#lines + 1] = rank == 2 and "  …" or "…"
     elseif rank == 2 then
       lines[#lines + 1] = "  " .. row_text(t[i], cell)
     else
-      append(lines, t[i], cell, prefix .. i .. ", ")
+      append(lines, t[i], cell, prefix .. i .. ", ", crowded)
     end
   end
 end
@@ -244,7 +243,8 @@ end
 local function tostring_tensor(t)
   local title = core.describe(t)
   if t:numel() == 0 then return title end
-  local numbers = collect(t, {})
+  local crowded = t:numel() > CROWD
+  local numbers = collect(t, {}, crowded)
   local format = number_format(numbers)
   local width = 0
   local function plain(x)
@@ -255,7 +255,7 @@ local function tostring_tensor(t)
   for _, x in ipairs(numbers) do width = math.max(width, #plain(x)) end
   if t:rank() == 0 then return title .. "\n  " .. plain(t:item()) end
   local lines = { title }
-  append(lines, t, function(x) return (" "):rep(width - #plain(x)) .. plain(x) end, "")
+  append(lines, t, function(x) return (" "):rep(width - #plain(x)) .. plain(x) end, "", crowded)
   return table.concat(lines, "\n")
 end
 
