@@ -43,7 +43,8 @@ for i, line in ipairs(lines) do
     local got = (printed[first + i - 1] or "(nothing)"):gsub("%s+$", "")
     local pattern = "^" .. expected:gsub("%p", "%%%0"):gsub("…", ".*") .. "$"
     if not got:find(pattern) then
-      error(("README.md:%d says\n%s\nbut what is printed is\n%s"):format(first + i - 1, expected, got:sub(1, 400)), 0)
+      local message = "README.md:%d says\n%s\nbut what is printed is\n%s"
+      error(message:format(first + i - 1, expected, got:sub(1, 400)), 0)
     end
   end
 end
