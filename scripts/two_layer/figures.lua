@@ -7,10 +7,10 @@ local figures = {}
 local function smooth(values)
   local means = {}
   for i = 1, #values do
-    local reach = math.min(25, i - 1, #values - i)
-    local sum = 0
-    for k = i - reach, i + reach do sum = sum + values[k] end
-    means[i] = sum / (2 * reach + 1)
+    local reach = math.min(25, i - 1)
+    local first, last, sum = i - reach, math.min(i + reach, #values), 0
+    for k = first, last do sum = sum + values[k] end
+    means[i] = sum / (last - first + 1)
   end
   return means
 end
