@@ -129,7 +129,7 @@ deps: ## install what is missing (with apt, as root or by sudo), or say what to 
 # ---- what to do with it -------------------------------------------------------------------------
 
 run: all ## train the two-layer net on CIFAR-10 and draw it: runs/two_layer/
-	$(PROGRAM) data/fetch.lua
+	$(PROGRAM) data/fetch.lua || [ $$? = 1 ] # without the data: the sample, and the script says so
 	$(PROGRAM) scripts/two_layer_net.lua
 
 test: all ## run the specs under stock lua5.4; T=tests/x_spec.lua runs one
