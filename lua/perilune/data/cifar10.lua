@@ -136,8 +136,8 @@ local function find(o)
     end
   end
   if #problems > 0 then return nil, FN .. ": " .. table.concat(problems, "; ") end
-  return nil, ("%s: no files in %s; `perilune data/fetch.lua` fetches them"):format(FN,
-    table.concat(folders, ", "))
+  return nil, ("%s: no files in %s; %s"):format(FN, table.concat(folders, ", "),
+    o.sample and "they come with perilune's sources" or "`perilune data/fetch.lua` fetches them")
 end
 
 ---@class Cifar
