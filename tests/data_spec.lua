@@ -1,415 +1,18 @@
--- Files, safetensors, CIFAR-10 and its fetching: on the sample in data/sample and on made-up files in a
--- folder of their own. What the world refuses is nil and a message that names the file; nothing half done
--- is left behind.
+-- CIFAR-10 and its fetching, on the sample in data/sample and on made-up archives and packages.
 local pl = require "perilune"
 local core = require "perilune.core"
-local json = require "perilune.data.json"
 local files = require "perilune.data.cifar10_files"
 local shell = require "tests.shell"
+local world = require "tests.world"
 local fetch = dofile("data/fetch.lua")
+local sh, list, refused, raises = world.sh, world.list, world.refused, world.raises
 
-local temp -- this file's own folder
+local temp -- this spec's own folder
 
---- What a shell command writes.
-local function sh(format, ...)
-  local pipe = assert(io.popen(format:format(...), "r"))
-  local text = pipe:read("a")
-  pipe:close()
-  return text
-end
+setup(function() temp = world.new() end)
+teardown(function() world.remove(temp) end)
 
-local function put(name, content)
-  local path = temp .. "/" .. name
-  local file = assert(io.open(path, "wb"))
-  assert(file:write(content))
-  assert(file:close())
-  return path
-end
-
-local function get(path)
-  local file = assert(io.open(path, "rb"))
-  local content = file:read("a")
-  file:close()
-  return content
-end
-
---- All names in a folder, hidden ones too.
-local function list(folder)
-  return sh("ls -A '%s'", folder)
-end
-
---- A refusal: nil and a message that holds every one of the texts.
-local function refused(result, message, ...)
-  assert.is_nil(result)
-  assert.is_string(message)
-  for _, text in ipairs { ... } do
-    assert.is_truthy(message:find(text, 1, true), ("%q lacks %q"):format(message, text))
-  end
-end
-
---- A mistake of the caller: raised at this file's line, with every one of the texts.
-local function raises(f, ...)
-  local ok, message = pcall(f)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find("data_spec.lua:%d+: "), message)
-  for _, text in ipairs { ... } do
-    assert.is_truthy(message:find(text, 1, true), ("%q lacks %q"):format(message, text))
-  end
-end
-
-setup(function()
-  temp = os.tmpname()
-  os.remove(temp)
-  temp = temp .. ".d"
-  assert(core.mkdirs(temp))
-end)
-
-teardown(function()
-  os.execute("rm -rf '" .. temp .. "'")
-end)
-
-describe("core's files", function()
-  local everything = ("\0\1\254\255\r\n"):rep(50000)
-
-  it("write strings and tensors, and read them back", function()
-    local path = temp .. "/new/folders/file"
-    local view = pl.arange(1, 6, 1, "int32"):reshape(2, 3):transpose(1, 2)
-    assert.is_true(core.write_file(path, { "ab", "", view, everything }))
-    assert.equal("ab" .. string.pack("<i4i4i4i4i4i4", 1, 4, 2, 5, 3, 6) .. everything, core.read_file(path))
-    assert.equal(26 + #everything, core.file_size(path))
-    assert.is_true(core.read_tensor(path, 2, "int32", { 3, 2 }):equal(view))
-    assert.is_true(core.write_file(path, "short"))
-    assert.equal("short", core.read_file(path))
-    assert.is_true(core.write_file(path, {}))
-    assert.equal("", core.read_file(path))
-    assert.equal("file\n", list(temp .. "/new/folders"))
-  end)
-
-  it("keep permissions and links when they replace a file", function()
-    local path, link = put("kept", "old"), temp .. "/link"
-    sh("chmod 640 '%s'; ln -s kept '%s'", path, link)
-    assert.is_true(core.write_file(link, "new"))
-    assert.equal("new", get(path))
-    assert.equal("640 regular file\n", sh("stat -c '%%a %%F' '%s'", path))
-    assert.equal("symbolic link\n", sh("stat -c %%F '%s'", link))
-  end)
-
-  it("leave the old content and nothing else when a write fails", function()
-    local folder = temp .. "/full"
-    assert(core.mkdirs(folder))
-    assert.is_true(core.write_file(folder .. "/file", "old"))
-    -- A limit on the size of files stands in for a full disk; the signal it sends has to be ignored.
-    local script = put("write.lua", ([[
-      local core = require "perilune.core"
-      io.write(tostring(select(2, core.write_file("%s/file", ("x"):rep(1 << 20)))))
-    ]]):format(folder))
-    local message = sh("trap '' XFSZ; ulimit -f 100; '%s' '%s' 2>&1", shell.perilune, script)
-    assert.equal(folder .. "/file: cannot write: File too large", message)
-    assert.equal("old", get(folder .. "/file"))
-    assert.equal("file\n", list(folder))
-  end)
-
-  it("refuse what cannot be written", function()
-    local plain = put("plain", "x")
-    for path, reason in pairs {
-      [plain .. "/below/file"] = "Not a directory", [plain .. "/below"] = "Not a directory",
-      ["/proc/nowhere/file"] = "/proc/nowhere", [temp] = "Is a directory",
-      ["/dev/full"] = "not a regular file",
-      [temp .. "/" .. ("n"):rep(300)] = "File name too long", [("n/"):rep(3000)] = "File name too long",
-    } do
-      refused(select(1, core.write_file(path, "x")), select(2, core.write_file(path, "x")), reason)
-    end
-    assert.equal("x", get(plain))
-    local made, message = core.mkdirs(plain)
-    refused(made, message, plain, "Not a directory")
-    assert.equal("", sh("find '%s' -name '*.tmp'", temp))
-  end)
-
-  it("refuse what cannot be read", function()
-    sh("mkfifo '%s/pipe'", temp)
-    for path, reason in pairs {
-      [temp .. "/missing"] = "No such file", [temp] = "Is a directory",
-      [temp .. "/pipe"] = "not a regular file", ["/dev/zero"] = "not a regular file",
-    } do
-      for _, f in ipairs { core.read_file, core.file_size, core.md5_file } do
-        local result, message = f(path)
-        refused(result, message, path .. ": ", reason)
-      end
-      local result, message = core.read_tensor(path, 0, "uint8", { 1 })
-      refused(result, message, path .. ": ", reason)
-    end
-    local path = put("ten", "0123456789")
-    local result, message = core.read_file(path, 9)
-    refused(result, message, path .. ": expected at most 9 bytes, got 10")
-    assert.equal("0123456789", core.read_file(path, 10))
-    for _, case in ipairs {
-      { 0, "uint8", { 11 }, "expected 11 bytes from offset 0 on, got 10" },
-      { 3, "float64", { 1 }, "expected 8 bytes from offset 3 on, got 7" },
-      { 11, "uint8", { 0 }, "from offset 11 on, got 0" },
-      { math.maxinteger, "uint8", { 1 }, "got 0" },
-      { 0, "float32", { 1 << 40 }, "got 10" },
-    } do
-      result, message = core.read_tensor(path, case[1], case[2], case[3])
-      refused(result, message, path .. ": ", case[4])
-    end
-  end)
-
-  it("raise on arguments of a wrong type", function()
-    local t = pl.zeros(2)
-    local names = { "write_file", "read_file", "read_tensor", "file_size", "mkdirs", "md5_file" }
-    for _, wrong in ipairs { false, 1, {}, t, print, "", "a\0b" } do
-      for _, name in ipairs(names) do
-        raises(function() core[name](wrong, "x", "uint8", { 1 }) end, "core." .. name, "expected a path")
-      end
-    end
-    for _, name in ipairs(names) do
-      raises(function() core[name]() end, "core." .. name, "'path'", "got nil")
-    end
-    for _, wrong in ipairs { false, 1, print, { 1 }, { "a", {} }, { "a", t, io.stdout } } do
-      raises(function() core.write_file(temp .. "/w", wrong) end, "core.write_file", "'content'")
-      raises(function() core.md5(wrong) end, "core.md5", "'content'")
-    end
-    raises(function() core.md5() end, "got nil")
-    for _, wrong in ipairs { -1, 1.5, "x", {}, 0 / 0 } do
-      raises(function() core.read_file(temp, wrong) end, "'max_bytes'")
-      raises(function() core.read_tensor(temp, wrong, "uint8", { 1 }) end, "'offset'")
-    end
-    raises(function() core.read_tensor(temp, 0, "float16", { 1 }) end, "float16")
-    for _, wrong in ipairs { { -1 }, { 1.5 }, { "x" }, { 1, 1, 1, 1, 1, 1, 1 }, { 1 << 62, 1 << 62 }, "x" } do
-      raises(function() core.read_tensor(temp, 0, "uint8", wrong) end, "'shape'")
-    end
-    assert.is_nil((core.file_size(temp .. "/w")))
-  end)
-
-  it("give MD5 sums", function()
-    for text, sum in pairs {
-      [""] = "d41d8cd98f00b204e9800998ecf8427e", abc = "900150983cd24fb0d6963f7d28e17f72",
-      ["message digest"] = "f96b697d7cb7938d525a2f31aaf161d0",
-      [("1234567890"):rep(8)] = "57edf4a22be3c955ac49da2e2107b67a",
-    } do
-      assert.equal(sum, core.md5(text))
-      assert.equal(sum, core.md5_file(put("md5", text)))
-    end
-    assert.equal(core.md5("abc"), core.md5 { "a", "", pl.tensor({ 98, 99 }, "uint8") })
-    assert.equal(core.md5(everything), core.md5_file(put("md5", everything)))
-  end)
-end)
-
-describe("json", function()
-  it("reads what is JSON", function()
-    local value = json.decode(' {"a":[1,-0.5e1,true,false,null,"\\u00e9\\ud83c\\udf19\\n\\/"],"b":{}} ')
-    assert.equal(1, value.a[1])
-    assert.equal("integer", math.type(value.a[1]))
-    assert.equal(-5, value.a[2])
-    assert.is_true(value.a[3])
-    assert.is_false(value.a[4])
-    assert.equal(json.null, value.a[5])
-    assert.equal("é🌙\n/", value.a[6])
-    assert.equal(json.object, getmetatable(value.b))
-    assert.is_false(json.decode("false"))
-    assert.equal(9007199254740993, json.decode("9007199254740993"))
-    local text = 'q"\\\0\1\n\127é'
-    assert.equal(text, json.decode(json.quote(text)))
-  end)
-
-  it("refuses what is not", function()
-    for _, text in ipairs {
-      "", " ", "{", "[", "]", "[1,]", "[,]", "{,}", '{"a"}', '{"a":}', '{"a":1,}', "{a:1}", "'a'", '"',
-      '"\n"', '"\\x"', '"\\u12"', '"\\ud800"', '"\\ud800\\u0041"', '"\\udc00"', "01", "-", "+1", "1.", ".5",
-      "1e", "1e999", "NaN", "Infinity", "-Infinity", "nul", "truex", "True", "1 2", "{}{}", "[1 2]",
-      '{"a":1 "b":2}', '{"a":1,"a":2}', '{"a":null,"\\u0061":2}', '"\xff"',
-      '"\xed\xa0\x80"', "\xef\xbb\xbf{}", "[1]\0", "// x\n1", "0x10",
-      ("["):rep(65) .. ("]"):rep(65), ("["):rep(1000000),
-    } do
-      local value, message = json.decode(text)
-      refused(value, message, "byte ")
-    end
-    assert.is_table(json.decode(("["):rep(64) .. ("]"):rep(64)))
-  end)
-end)
-
-describe("safetensors", function()
-  local tensors, metadata
-
-  setup(function()
-    tensors = {
-      W1 = pl.arange(1, 12, 1, "float64"):reshape(3, 4):transpose(1, 2),
-      b1 = pl.tensor { 0.5, -1, 1e30 },
-      images = pl.arange(0, 23, 1, "uint8"):reshape(2, 3, 4):slice(3, 1, 4, 2),
-      labels = pl.tensor({ -2147483648, 2147483647 }, "int32"),
-      scalar = pl.tensor(3.5),
-      empty = pl.zeros(0, 3),
-      ['é "quoted"\n'] = pl.zeros({ 1, 1, 1, 1, 1, 1 }, "uint8"),
-    }
-    metadata = { epoch = "12", ["é"] = 'a "word"\n' }
-  end)
-
-  local function same(expected, got)
-    for name, tensor in pairs(expected) do
-      assert.is_truthy(got[name], name)
-      assert.equal(tensor:dtype(), got[name]:dtype())
-      assert.same(tensor:shape(), got[name]:shape())
-      assert.is_true(tensor:equal(got[name]), name)
-    end
-    for name in pairs(got) do assert.is_truthy(expected[name], name) end
-  end
-
-  --- A file with that header over that many bytes of data.
-  local function raw(header, data)
-    return put("raw.safetensors", string.pack("<I8", #header) .. header .. (data or ""))
-  end
-
-  it("gives back every dtype, shape and name, and the metadata", function()
-    local path = temp .. "/folder/a.safetensors"
-    assert.is_true(pl.save(path, tensors, metadata))
-    local got, strings = pl.load(path)
-    same(tensors, got)
-    assert.same(metadata, strings)
-    assert.equal("a.safetensors\n", list(temp .. "/folder"))
-    assert.is_true(pl.save(path, {}))
-    got, strings = pl.load(path)
-    assert.same({}, got)
-    assert.same({}, strings)
-  end)
-
-  it("writes the same bytes for the same tensors, numbers aligned", function()
-    local one, two = temp .. "/one.safetensors", temp .. "/two.safetensors"
-    assert.is_true(pl.save(one, tensors, metadata))
-    assert.is_true(pl.save(two, (pl.load(one)), metadata))
-    assert.equal(get(one), get(two))
-    assert.equal(0, string.unpack("<I8", get(one)) % 8)
-  end)
-
-  it("keeps not-a-number and infinities", function()
-    local path = temp .. "/nan.safetensors"
-    assert.is_true(pl.save(path, { x = pl.tensor { 0 / 0, math.huge, -math.huge, -0.0 } }))
-    local x = assert(pl.load(path)).x:totable()
-    assert.is_true(x[1] ~= x[1])
-    assert.equal(math.huge, x[2])
-    assert.equal(-math.huge, x[3])
-    assert.equal(-math.huge, 1 / x[4])
-  end)
-
-  it("reads a file that Python wrote", function()
-    local got, strings = assert(pl.load("tests/fixtures/python.safetensors"))
-    same({
-      weight = pl.arange(0, 11):reshape(3, 4) / 8,
-      bias = pl.tensor({ -1.5, 1e300 }, "float64"),
-      images = pl.arange(0, 29, 1, "uint8"):reshape(2, 3, 5),
-      labels = pl.tensor({ -2147483648, 0, 2147483647 }, "int32"),
-      step = pl.tensor(7, "int32"),
-      empty = pl.zeros(0, 4),
-      ['größe "1"'] = pl.tensor({ 255 }, "uint8"),
-    }, got)
-    assert.same({ format = "np", quote = 'say "hi"\n' }, strings)
-  end)
-
-  it("finds every truncation", function()
-    local path = temp .. "/whole.safetensors"
-    assert.is_true(pl.save(path, tensors, metadata))
-    local content = get(path)
-    for i = 0, 199 do
-      local cut = put("cut.safetensors", content:sub(1, #content * i // 200))
-      local got, message = pl.load(cut)
-      refused(got, message, cut .. ": ")
-    end
-    local longer = put("cut.safetensors", content .. "\0")
-    local got, message = pl.load(longer)
-    refused(got, message, longer .. ": expected")
-  end)
-
-  it("finds every flipped bit", function()
-    local path = temp .. "/whole.safetensors"
-    assert.is_true(pl.save(path, tensors, metadata))
-    local content, random = get(path), pl.rng(1)
-    for _, bit in ipairs(random:randint(0, 8 * #content, 1000):totable()) do
-      local at = bit // 8 + 1
-      local byte = string.char(content:byte(at) ~ (1 << bit % 8))
-      local bad = put("flip.safetensors", content:sub(1, at - 1) .. byte .. content:sub(at + 1))
-      local got, message = pl.load(bad)
-      refused(got, message, bad .. ": ")
-    end
-  end)
-
-  it("refuses hostile headers, each for its reason", function()
-    local function entry(fields) return '{"a":{' .. fields .. "}}" end
-    local good = '"dtype":"U8","shape":[4],"data_offsets":[0,4]'
-    assert.is_truthy(pl.load(raw(entry(good), "1234")))
-    assert.is_truthy(pl.load(raw(entry(good) .. "   ", "1234")))
-    for _, case in ipairs {
-      { entry(good), "123", "ends at byte 4 of the data, which has 3" },
-      { entry(good), "12345", "expected 4 bytes of data, got 5" },
-      { " " .. entry(good), "1234", "does not start with '{'" },
-      { entry(good) .. "x", "1234", "expected the end" },
-      { entry(good):sub(1, -2), "1234", "header: byte" },
-      { '{"a":{' .. good .. '},"a":{' .. good .. "}}", "1234", 'key "a" twice' },
-      { '{"a":{' .. good .. '},"b":{' .. good .. "}}", "1234", "overlap" },
-      { '{"a":{' .. good .. '},"b":{"dtype":"U8","shape":[1],"data_offsets":[5,6]}}', "123456", "a gap" },
-      { '{"b":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}', "12", "a gap" },
-      { '{"a":1}', "", "expected an object" },
-      { '{"a":[]}', "", "expected an object" },
-      { entry '"shape":[4],"data_offsets":[0,4]', "1234", "got none" },
-      { entry '"dtype":"F16","shape":[2],"data_offsets":[0,4]', "1234", "got F16" },
-      { entry '"dtype":8,"shape":[2],"data_offsets":[0,4]', "1234", "expected dtype" },
-      { entry(good .. ',"more":1'), "1234", 'unknown key "more"' },
-      { entry '"dtype":"U8","data_offsets":[0,4]', "1234", "expected a list as shape" },
-      { entry '"dtype":"U8","shape":{},"data_offsets":[0,4]', "1234", "expected a list as shape" },
-      { entry '"dtype":"U8","shape":[-4],"data_offsets":[0,4]', "1234", "axis 1 of its shape" },
-      { entry '"dtype":"U8","shape":[4.0],"data_offsets":[0,4]', "1234", "axis 1 of its shape" },
-      { entry '"dtype":"U8","shape":["4"],"data_offsets":[0,4]', "1234", "axis 1 of its shape" },
-      { entry '"dtype":"U8","shape":[NaN],"data_offsets":[0,4]', "1234", "header: byte" },
-      { entry '"dtype":"U8","shape":[4,1,1,1,1,1,1],"data_offsets":[0,4]', "1234", "at most 6 axes, got 7" },
-      { entry '"dtype":"F32","shape":[4611686018427387905,4],"data_offsets":[0,4]', "1234", "too large" },
-      { entry '"dtype":"U8","shape":[0,4294967296,4294967296],"data_offsets":[0,0]', "", "too large" },
-      { entry '"dtype":"U8","shape":[99999999999999999999],"data_offsets":[0,4]', "1234", "axis 1" },
-      { entry '"dtype":"U8","shape":[3],"data_offsets":[0,4]', "1234", "needs 3 bytes" },
-      { entry '"dtype":"U8","shape":[4],"data_offsets":[0]', "1234", "data_offsets" },
-      { entry '"dtype":"U8","shape":[4],"data_offsets":[4,0]', "1234", "data_offsets" },
-      { entry '"dtype":"U8","shape":[4],"data_offsets":[-4,0]', "1234", "data_offsets" },
-      { entry '"dtype":"U8","shape":[4],"data_offsets":[0,9223372036854775807]', "1234", "ends at byte" },
-      { '{"__metadata__":[]}', "", "__metadata__" },
-      { '{"__metadata__":{"a":1}}', "", "__metadata__" },
-      { '{"__metadata__":{"perilune":"1"}}', "", "damaged" },
-      { '{"__metadata__":{"perilune.md5":"xyz"}}', "", "damaged" },
-      { '{"__metadata__":{"perilune.md5":"' .. ("0"):rep(32) .. '"}}', "", "expected MD5" },
-      { '{"a":' .. ("["):rep(20) .. ("]"):rep(20) .. "}", "", "nested too deeply" },
-      { '{"\xff":{' .. good .. "}}", "1234", "not UTF-8" },
-    } do
-      local path = raw(case[1], case[2])
-      local got, message = pl.load(path)
-      refused(got, message, path .. ": ", case[3])
-    end
-    for _, length in ipairs { 0, 1, 3, 100000001, math.maxinteger, -1, math.mininteger } do
-      local path = put("length.safetensors", string.pack("<i8", length) .. "{}")
-      local got, message = pl.load(path)
-      refused(got, message, path .. ": expected a header of 2 to 2 bytes")
-    end
-    for _, path in ipairs { temp .. "/missing", temp, "/dev/zero", put("short", "1234567") } do
-      local got, message = pl.load(path)
-      refused(got, message, path .. ": ")
-    end
-  end)
-
-  it("raises on what cannot be saved", function()
-    local path, t = temp .. "/never.safetensors", pl.zeros(1)
-    raises(function() pl.save(nil, {}) end, "'path'")
-    raises(function() pl.load({}) end, "'path'")
-    raises(function() pl.save(path) end, "'tensors'")
-    raises(function() pl.save(path, t) end, "'tensors'")
-    raises(function() pl.save(path, { t }) end, "'tensors'")
-    raises(function() pl.save(path, { a = 1 }) end, "a tensor", "got 1")
-    raises(function() pl.save(path, { ["\xff"] = t }) end, "UTF-8")
-    raises(function() pl.save(path, { __metadata__ = t }) end, "own")
-    raises(function() pl.save(path, { a = t }, "x") end, "'metadata'")
-    raises(function() pl.save(path, { a = t }, { a = 1 }) end, "string")
-    raises(function() pl.save(path, { a = t }, { "x" }) end, "'metadata'")
-    raises(function() pl.save(path, { a = t }, { ["perilune.md5"] = "x" }) end, "own")
-    assert.is_nil((core.file_size(path)))
-    local plain = put("plain", "x")
-    local ok, message = pl.save(plain .. "/a", { a = t })
-    refused(ok, message, plain, "Not a directory")
-  end)
-end)
+local function put(name, content) return world.put(temp, name, content) end
 
 describe("cifar10", function()
   --- A copy of the sample to be damaged.
@@ -443,7 +46,7 @@ describe("cifar10", function()
 
   it("puts every pixel in its place", function()
     local cifar = assert(pl.data.cifar10 { sample = true })
-    local bytes = get("data/sample/data_batch_2.bin")
+    local bytes = shell.read("data/sample/data_batch_2.bin")
     -- Record 3 of the second file is image 63.
     for _, place in ipairs { { 1, 1, 1 }, { 1, 2, 1 }, { 2, 1, 1 }, { 32, 32, 3 }, { 17, 5, 2 } } do
       local row, column, channel = table.unpack(place)
@@ -522,7 +125,7 @@ describe("cifar10", function()
     local function damage(change)
       local folder = copy_of_sample()
       local path = folder .. "/data_batch_3.bin"
-      local content = change(get(path))
+      local content = change(shell.read(path))
       if content then
         assert(core.write_file(path, content))
       else
@@ -637,7 +240,7 @@ describe("data/fetch.lua", function()
 
   it("refuses a broken archive", function()
     local path = archive()
-    local content = get(path)
+    local content = shell.read(path)
     local md5 = core.md5(content)
     local url = "file://" .. temp .. "/broken.tar.gz"
     for _, broken in ipairs { content:sub(1, #content // 2), content .. "x", "" } do
@@ -652,7 +255,7 @@ describe("data/fetch.lua", function()
     refused(ok, message, "missing.tar.gz: no such file")
     assert.equal("", list(folder))
     -- One bad byte in the third file: the two before it are good, it and those after it are not there.
-    local bad = get("data/sample/data_batch_3.bin")
+    local bad = shell.read("data/sample/data_batch_3.bin")
     put("a/cifar-10-batches-bin/data_batch_3.bin", bad:sub(1, 99) .. "\255" .. bad:sub(101))
     sh("cd '%s/a' && tar -czf ../broken.tar.gz cifar-10-batches-bin", temp)
     ok, message = fetch.official(url, false, folder, work, set)
