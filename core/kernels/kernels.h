@@ -26,7 +26,7 @@ typedef void pl_map_fn(int64_t n, void *const *operand, const int64_t *stride, c
 /*      name         formula */
 #define PL_UNARY_ANY(X)                                   \
   X(neg,         -x)                                      \
-  X(abs,         x < 0 ? -x : x)                          \
+  X(abs,         x > 0 ? x : 0 - x)                       \
   X(sign,        x > 0 ? 1 : x < 0 ? -1 : x)              \
   X(square,      x * x)                                   \
   X(relu,        x < 0 ? 0 : x)                           \
