@@ -38,6 +38,9 @@ LUA_CPATH := build/lib/?.so;;
 PERILUNE := build/bin/perilune
 export LUA_PATH LUA_CPATH PERILUNE
 
+# V=1 shows whole commands.
+say = $(if $(V),,@printf '  %-5s%s\n' $(1) $@ &&)
+
 .PHONY: all deps run test bench lint format asan install uninstall clean help
 .DELETE_ON_ERROR:
 
@@ -45,26 +48,26 @@ all: $(MODULE) $(PROGRAM) ## build the interpreter build/bin/perilune and the mo
 
 $(MODULE): $(OBJECTS)
 	@mkdir -p $(@D)
-	$(CC) -shared -Wl,-z,nodelete $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,link) $(CC) -shared -Wl,-z,nodelete $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(PROGRAM): $(OBJECTS) $(HOST_OBJECTS)
 	@mkdir -p $(@D)
-	$(CC) -rdynamic $(CFLAGS) $(LDFLAGS) -o $@ $^ $(HOST_LIBS)
+	$(call say,link) $(CC) -rdynamic $(CFLAGS) $(LDFLAGS) -o $@ $^ $(HOST_LIBS)
 
 $(BUILD)/core/kernels/kernels_%.o: core/kernels/kernels.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -O3 $(ISA_$*) -DISA=$* -c -o $@ $<
+	$(call say,cc) $(CC) $(CPPFLAGS) $(ALL_CFLAGS) -O3 $(ISA_$*) -DISA=$* -c -o $@ $<
 
 $(BUILD)/core/image/font.o: CPPFLAGS += -DPL_FONT_DIR='"$(FONT_DIR)"'
 $(BUILD)/core/terminal.o: CPPFLAGS += $(if $(EDIT),-DPERILUNE_LIBEDIT $(shell pkg-config --cflags libedit))
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,cc) $(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/%.o: %.S $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,cc) $(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 # ---- what must be installed ---------------------------------------------------------------------
 # A line a Debian package: a quick look for what it brings. MISSING is what this call of make lacks.
