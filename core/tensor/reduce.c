@@ -200,6 +200,10 @@ void pl_reduction_make(pl_reduction *r, pl_reduction_op op, const pl_tensor *x, 
   }
   const int64_t row = r->kept.shape[across], narrow = row < NARROW ? row : NARROW;
   r->width = row < WIDTH ? row : WIDTH;
+  if (reduced->stride[0][inner] == 1 && r->width * reduced->count > TILE) {
+    r->width = TILE / reduced->count; /* read along rows: few enough of them to be read whole */
+    if (r->width < 1) r->width = 1;
+  }
   r->per_row = (row + r->width - 1) / r->width;
   r->blocks = r->kept.count / row * r->per_row;
   const int64_t elements = r->width * reduced->count;
@@ -367,8 +371,8 @@ bool pl_scan(pl_scan_fn *scan, const pl_tensor *x, int axis, const pl_tensor *ou
   pl_walk_make(&job.rows, 2, operands, ~(1u << axis), PL_BY_STRIDE);
   const int64_t row = job.rows.shape[job.rows.rank - 1];
   job.width = row < WIDTH ? row : WIDTH;
-  /* a block of long lines would leave threads idle: at most a few hundred KB each */
-  while (job.width > 16 && job.width * job.length > 2 * GRAIN) job.width /= 2;
+  /* narrower blocks of long lines: read more than once, they should stay in cache */
+  while (job.width > 64 && job.width * job.length > 4 * GRAIN) job.width /= 2;
   job.per_row = (row + job.width - 1) / job.width;
   job.blocks = job.rows.count / row * job.per_row;
   const int64_t elements = job.width * job.length;
