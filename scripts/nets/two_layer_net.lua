@@ -3,6 +3,7 @@
 --   scores = max(0, X·W1 + b1)·W2 + b2        X {N, D}   W1 {D, H}   b1 {H}   W2 {H, C}   b2 {C}
 --   loss   = mean over the rows of −log softmax(scores) at the right class + reg·(‖W1‖² + ‖W2‖²)
 local pl = require "perilune"
+local read_options = require "nets.options"
 
 ---@class TwoLayerNet
 ---@field params table<string, Tensor> W1, b1, W2, b2
@@ -11,47 +12,17 @@ local TwoLayerNet = {}
 TwoLayerNet.__index = TwoLayerNet
 TwoLayerNet.__name = "TwoLayerNet"
 
--- The options of a call: what each one is and, unless it must be given, its default.
-local SIZE <const>, AMOUNT <const> = "positive integer", "number from 0 up"
+-- The options of each function: their kinds and defaults; without a default they must be given.
 local NET_OPTIONS <const> = {
-  input_size = { SIZE }, hidden_size = { SIZE }, num_classes = { SIZE },
-  std = { AMOUNT, 1e-4 }, dtype = { "string", "float32" }, rng = { "generator", false },
+  input_size = { "size" }, hidden_size = { "size" }, num_classes = { "size" },
+  std = { "amount", 1e-4 }, dtype = { "text", "float32" }, rng = { "generator", false },
 }
-local LOSS_OPTIONS <const> = { reg = { AMOUNT, 0 } }
+local LOSS_OPTIONS <const> = { reg = { "amount", 0 } }
 local TRAIN_OPTIONS <const> = {
-  learning_rate = { AMOUNT }, learning_rate_decay = { AMOUNT, 0.95 }, reg = { AMOUNT, 0 },
-  num_iters = { SIZE }, batch_size = { SIZE, 200 }, verbose = { "boolean", false },
-  rng = { "generator", false }, normalizer = { "table", false }, on_progress = { "function", false },
+  learning_rate = { "amount" }, learning_rate_decay = { "amount", 0.95 }, reg = { "amount", 0 },
+  num_iters = { "size" }, batch_size = { "size", 200 }, verbose = { "flag", false },
+  rng = { "generator", false }, normalizer = { "normalizer", false }, on_progress = { "callback", false },
 }
-
-local is_a <const> = {
-  [SIZE] = function(value) return math.type(value) == "integer" and value > 0 end,
-  [AMOUNT] = function(value) return type(value) == "number" and value >= 0 and value < math.huge end,
-  generator = function(value) return type(value) == "userdata" end,
-}
-
--- `given` over the defaults; what is wrong with it is an error at the line of the caller's caller.
-local function read_options(fn, given, known)
-  local function expect(condition, ...)
-    if not condition then error(fn .. ": " .. string.format(...), 4) end
-  end
-  expect(type(given) == "table", "expected a table of options, got %s", type(given))
-  for name in pairs(given) do expect(known[name], "unknown option '%s'", name) end
-  local options = {}
-  for name, rule in pairs(known) do
-    local kind, default = rule[1], rule[2]
-    local value = given[name]
-    if value == nil then
-      expect(default ~= nil, "option '%s' is missing", name)
-      value = default
-    else
-      local good = is_a[kind] or function() return type(value) == kind end
-      expect(good(value), "option '%s': expected a %s, got %s", name, kind, tostring(value))
-    end
-    options[name] = value
-  end
-  return options
-end
 
 --- A net with small random weights and zero biases: `TwoLayerNet{ input_size = 4, hidden_size = 10, … }`.
 ---@param options table input_size, hidden_size, num_classes; std (1e-4) of the weights; rng (pl.rng(0));
