@@ -105,9 +105,11 @@ static int read_plain(lua_State *L, const char *prompt) {
     any = true;
     if (whole) break;
   }
-  if (ferror(stdin)) clearerr(stdin);
   luaL_pushresult(&line);
-  return any && !line_dropped ? 1 : line_ended(L);
+  if (any && !line_dropped) return 1;
+  clearerr(stdin); /* an interrupted read, or a Ctrl-D that ends one line only */
+  if (isatty(STDIN_FILENO)) putchar('\n');
+  return line_ended(L);
 }
 
 #ifdef PERILUNE_LIBEDIT
