@@ -108,6 +108,9 @@ static int bind_reduce(lua_State *L) {
   if (needs_elements(op) && reduction.reduced.count == 0 && reduction.kept.count > 0)
     pl_raise(L, "%s: a tensor %s has no elements along the axes to reduce", fn,
              pl_push_shape_text(L, t->rank, t->shape));
+  if (t->dtype == PL_INT32 && (op == PL_SUM || op == PL_MEAN) &&
+      reduction.reduced.count > INT64_C(1) << 32)
+    pl_raise(L, "%s: more than 2^32 int32 elements to a sum; use :double()", fn);
   const size_t bytes = pl_reduction_workspace(&reduction);
   void *workspace = bytes > 0 ? pl_push_workspace(L, fn, bytes) : NULL;
 
