@@ -508,12 +508,13 @@ function Tensor:gather(axis, index) end
 ---@return Tensor
 function Tensor:index_select(axis, index) end
 
---- Adds source's slices to those at `index`; repeated indices accumulate. Returns self.
+--- Adds scale * source's slices to those at `index`; repeated indices accumulate in order. Returns self.
 ---@param axis integer
 ---@param index Tensor|integer[]
 ---@param source Tensor
+---@param scale? number 1 by default
 ---@return Tensor
-function Tensor:index_add_(axis, index, source) end
+function Tensor:index_add_(axis, index, source, scale) end
 
 --- The elements where the mask is not 0, in row-major order, rank 1. t[mask] does it.
 ---@param mask Tensor uint8, broadcasts to self
@@ -530,7 +531,7 @@ function Tensor:masked_fill(mask, value) end
 ---@return Tensor int32 {n, rank}
 function Tensor:nonzero() end
 
---- Sorted values, and the indices they came from. Stable; NaN comes last.
+--- Sorted values, and the indices they came from. Stable; NaN comes last in either direction.
 ---@param axis? integer -1 by default
 ---@param descending? boolean
 ---@return Tensor values
