@@ -95,7 +95,8 @@ MISSING := $(strip $(shell $(look_build) \
   $(if $(filter lint format deps,$(GOALS)),$(look_lint)) \
   $(if $(filter run deps,$(GOALS)),$(look_fetch))))
 # Other flags than last time make every object anew.
-FLAGS := $(CC) $(CFLAGS) $(WARNINGS) $(LDFLAGS) $(if $(findstring command,$(origin EDIT)),EDIT=$(EDIT))
+FLAGS := $(CC) $(ALL_CFLAGS) $(ISA_avx2) $(ISA_avx512) $(LDFLAGS) \
+  $(if $(findstring command,$(origin EDIT)),EDIT=$(EDIT))
 ifeq ($(findstring n,$(filter-out --%,$(firstword -$(MAKEFLAGS)))),)
 $(shell mkdir -p $(BUILD); echo '$(FLAGS)' | cmp -s - $(BUILD)/flags || echo '$(FLAGS)' >$(BUILD)/flags)
 endif
