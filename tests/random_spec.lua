@@ -509,7 +509,7 @@ describe("a generator", function()
   end)
 
   it("has every method documented", function()
-    local file = assert(io.open(assert(package.searchpath("perilune.meta_random", package.path))))
+    local file = assert(io.open(assert(package.searchpath("perilune.meta.random", package.path))))
     local text = file:read("a")
     file:close()
     for name in pairs(core.generator) do contains(text, "\nfunction Generator:" .. name .. "(") end

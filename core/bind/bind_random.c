@@ -2,7 +2,7 @@
 ** perilune.core's random generators, over runtime/generator.h:
 **   rng(seed [, stream]) -> generator        numpy_rng(seed | {seed, ...}) -> generator
 **   philox4x32({c0, c1, c2, c3}, {k0, k1}) -> four integers
-** and `generator`, the methods of one, which lua/perilune/meta_random.lua documents. It is plain
+** and `generator`, the methods of one, which lua/perilune/meta/random.lua documents. It is plain
 ** memory in a userdata. Nothing is drawn before every argument is checked and all memory is there.
 */
 #include <math.h>

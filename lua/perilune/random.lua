@@ -2,7 +2,7 @@
 --   pl.rng(seed)        counter based (Philox4x32-10): the same bits at any number of threads and on
 --                       any machine; an element depends on (seed, stream, its number) alone
 --   pl.numpy_rng(seed)  numpy.random.RandomState(seed), bit for bit
--- Both answer the same methods, written in C and documented in lua/perilune/meta_random.lua. What they
+-- Both answer the same methods, written in C and documented in lua/perilune/meta/random.lua. What they
 -- return as indices counts from 1: NumPy's value plus one. Everything else is NumPy's value.
 local core = require "perilune.core"
 

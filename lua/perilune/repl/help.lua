@@ -1,5 +1,5 @@
 --- help: the documentation of a function, made from the LuaCATS comments above it in the source.
--- What is written in C has its comments in lua/perilune/meta*.lua. Returns texts, prints nothing.
+-- What is written in C has its comments in lua/perilune/meta/. Returns texts, prints nothing.
 
 local check = require "perilune.check"
 local complete = require "perilune.repl.complete"
@@ -61,7 +61,7 @@ end
 --- The definitions in the files that document what is written in C.
 local function meta_definitions()
   local definitions = {}
-  for _, module in ipairs { "perilune.meta", "perilune.meta_random" } do
+  for _, module in ipairs { "perilune.meta.tensor", "perilune.meta.functions", "perilune.meta.random" } do
     local path = package.searchpath(module, package.path)
     local found = path and read_source(path).definitions or {}
     table.move(found, 1, #found, #definitions + 1, definitions)
