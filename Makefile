@@ -17,7 +17,9 @@ EDIT = $(shell pkg-config --exists libedit 2>/dev/null && echo yes)
 CPPFLAGS += -Icore -D_GNU_SOURCE $(shell pkg-config --cflags $(LUA_PC) 2>/dev/null)
 WARNINGS := -std=gnu11 -Wall -Wextra -Wshadow -Wconversion -Werror
 ALL_CFLAGS = $(CFLAGS) $(WARNINGS) -fno-math-errno -fno-trapping-math -fPIC -fvisibility=hidden -pthread -MMD -MP
-FONT_DIR ?= /usr/share/fonts/truetype/dejavu
+FONT_DIR ?= $(patsubst %/DejaVuSans.ttf,%,$(firstword $(wildcard $(addsuffix /DejaVuSans.ttf, \
+  $(addprefix /usr/share/fonts/,truetype/dejavu dejavu-sans-fonts TTF))) \
+  /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf))
 LIBS := -lopenblas -lmd -lm -pthread
 HOST_LIBS = $(shell pkg-config --libs $(LUA_PC)) $(if $(EDIT),$(shell pkg-config --libs libedit)) $(LIBS)
 ISAS := baseline $(if $(filter x86_64,$(shell uname -m)),avx2 avx512)
