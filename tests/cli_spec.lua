@@ -273,7 +273,7 @@ describe("the prompt on a terminal", function()
     return out:gsub("\27%[[%d;?]*[%a]", ""):gsub("\r", ""), code
   end
 
-  local test = has_script and it or pending
+  local test = has_script and it or pending -- there may be no pseudo-terminals here
   test("completes, remembers, is interrupted and leaves by Ctrl-D", function()
     shell.in_folder(function(folder)
       local screen = typed(folder, "x = pl.zeros_\t(pl.ones(2))\n", "x\n", "while true do end\n", "\3",
