@@ -303,7 +303,8 @@ int pl_check_shape(lua_State *L, int arg, const char *fn, int64_t shape[PL_MAX_R
 pl_dtype pl_opt_dtype(lua_State *L, int arg, const char *fn, pl_dtype fallback) {
   if (lua_isnoneornil(L, arg)) return fallback;
   pl_dtype dtype = fallback;
-  if (lua_type(L, arg) != LUA_TSTRING || !pl_dtype_parse(lua_tostring(L, arg), &dtype))
+  const char *name = lua_type(L, arg) == LUA_TSTRING ? lua_tostring(L, arg) : "";
+  if (!pl_dtype_parse(name, &dtype) || strlen(name) != lua_rawlen(L, arg)) /* "uint8\0" is none */
     pl_arg_error(L, arg, fn, "dtype", "\"float32\", \"float64\", \"uint8\" or \"int32\"");
   return dtype;
 }

@@ -42,7 +42,7 @@ static pl_dtype opt_float_dtype(lua_State *L, int arg, const char *fn, const pl_
   pl_dtype dtype = default_dtype(g);
   if (lua_isnoneornil(L, arg)) return dtype;
   if (lua_type(L, arg) != LUA_TSTRING || !pl_dtype_parse(lua_tostring(L, arg), &dtype) ||
-      !pl_dtype_is_float(dtype))
+      strlen(lua_tostring(L, arg)) != lua_rawlen(L, arg) || !pl_dtype_is_float(dtype))
     pl_arg_error(L, arg, fn, "dtype", "\"float32\" or \"float64\"");
   return dtype;
 }

@@ -58,11 +58,12 @@ pl_tensor pl_scalar_tensor(pl_dtype dtype, pl_scalar *scalar) {
 
 /* }==== Creation ==== {*/
 
-/* core.empty(shape [, dtype]): uninitialised */
+/* core.empty(shape [, dtype [, fn]]): uninitialised */
 static int bind_empty(lua_State *L) {
+  const char *fn = luaL_optstring(L, 3, "empty");
   int64_t shape[PL_MAX_RANK];
-  int rank = pl_check_shape(L, 1, "empty", shape);
-  pl_push_tensor(L, "empty", pl_opt_dtype(L, 2, "empty", PL_FLOAT32), rank, shape);
+  int rank = pl_check_shape(L, 1, fn, shape);
+  pl_push_tensor(L, fn, pl_opt_dtype(L, 2, fn, PL_FLOAT32), rank, shape);
   return 1;
 }
 

@@ -1,5 +1,5 @@
 -- Tensors in Lua: constructors, the sugar that needs no kernel, and printing. The methods
--- themselves are C (core.methods); lua/perilune/meta.lua documents each of them.
+-- themselves are C (core.methods); lua/perilune/meta/tensor.lua documents each of them.
 local core = require "perilune.core"
 local check = require "perilune.check"
 
@@ -23,7 +23,10 @@ end
 ---@param dtype? string "float32" (default), "float64", "uint8" or "int32"
 ---@return Tensor
 function constructors.tensor(values, dtype)
-  if core.is_tensor(values) then return values:to(dtype or values:dtype()):clone() end
+  if core.is_tensor(values) then
+    if dtype == nil then dtype = values:dtype() end
+    return core.empty(values:shape(), dtype, "tensor"):copy_(values)
+  end
   return core.from_table(values, dtype)
 end
 
@@ -115,9 +118,10 @@ function constructors.eye(n, m, dtype)
   return t
 end
 
-local function like(fn, t)
+local function like(fn, t, dtype)
   check.arg(core.is_tensor(t), fn, "t", "a tensor", t)
-  return t:shape()
+  if dtype == nil then dtype = t:dtype() end
+  return t:shape(), dtype
 end
 
 --- An uninitialised tensor of t's shape, and dtype unless another is given.
@@ -125,7 +129,8 @@ end
 ---@param dtype? string
 ---@return Tensor
 function constructors.empty_like(t, dtype)
-  return core.empty(like("empty_like", t), dtype or t:dtype())
+  local shape, kind = like("empty_like", t, dtype)
+  return core.empty(shape, kind, "empty_like")
 end
 
 --- Zeros in t's shape, and dtype unless another is given.
@@ -133,7 +138,8 @@ end
 ---@param dtype? string
 ---@return Tensor
 function constructors.zeros_like(t, dtype)
-  return core.full(like("zeros_like", t), 0, dtype or t:dtype(), "zeros_like")
+  local shape, kind = like("zeros_like", t, dtype)
+  return core.full(shape, 0, kind, "zeros_like")
 end
 
 --- Ones in t's shape, and dtype unless another is given.
@@ -141,7 +147,8 @@ end
 ---@param dtype? string
 ---@return Tensor
 function constructors.ones_like(t, dtype)
-  return core.full(like("ones_like", t), 1, dtype or t:dtype(), "ones_like")
+  local shape, kind = like("ones_like", t, dtype)
+  return core.full(shape, 1, kind, "ones_like")
 end
 
 --- A value in t's shape, and dtype unless another is given.
@@ -150,23 +157,37 @@ end
 ---@param dtype? string
 ---@return Tensor
 function constructors.full_like(t, value, dtype)
-  return core.full(like("full_like", t), value, dtype or t:dtype(), "full_like")
+  local shape, kind = like("full_like", t, dtype)
+  return core.full(shape, value, kind, "full_like")
 end
 
+local function check_self(self, fn) check.arg(core.is_tensor(self), fn, "self", "a tensor", self) end
+
 for short, dtype in pairs { float = "float32", double = "float64", byte = "uint8", int = "int32" } do
-  methods[short] = function(self) return methods.to(self, dtype) end
+  methods[short] = function(self)
+    check_self(self, short)
+    return self:to(dtype)
+  end
 end
 
 methods.where = core.where
 
-function methods.zero_(self) return methods.fill_(self, 0) end
+function methods.zero_(self)
+  check_self(self, "zero_")
+  return self:fill_(0)
+end
 
-function methods.flatten(self) return methods.reshape(self, -1) end
+function methods.flatten(self)
+  check_self(self, "flatten")
+  return self:reshape(self:numel())
+end
 
 --- The product of two vectors, a number.
 function methods.dot(self, other)
   check.arg(core.is_tensor(self) and self:rank() == 1, "dot", "self", "a tensor of rank 1", self)
-  check.arg(core.is_tensor(other) and other:rank() == 1, "dot", "other", "a tensor of rank 1", other)
+  check.arg(core.is_tensor(other) and other:rank() == 1 and #other == #self and other:dtype() == self:dtype(),
+    "dot", "other", ("a tensor {%d} %s like self"):format(#self, self:dtype()), other)
+  check.arg(self:dtype():find("float", 1, true), "dot", "self", "a tensor of dtype float32 or float64", self)
   return self:matmul(other)
 end
 
