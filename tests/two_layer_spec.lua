@@ -354,14 +354,14 @@ end)
 
 describe("the search", function()
   it("draws a trial from its seed and number alone", function()
-    assert.same(search.draw(1, 12), search.draw(1, 12))
-    assert.not_same(search.draw(1, 12), search.draw(1, 11))
-    assert.not_same(search.draw(1, 12), search.draw(2, 12))
+    assert.same(search.draw(1, 11), search.draw(1, 11))
+    assert.not_same(search.draw(1, 11), search.draw(1, 12))
+    assert.not_same(search.draw(1, 11), search.draw(2, 11))
   end)
 
   it("drew the options that two_layer_net.lua calls good", function()
     local source = shell.read("scripts/two_layer_net.lua"):match("local GOOD <const> = (%b{})")
-    assert.same(load("return " .. source)(), search.draw(1, 12))
+    assert.same(load("return " .. source)(), search.draw(1, 11))
   end)
 end)
 

@@ -50,7 +50,7 @@ function task.train(data, config, rng, progress)
     on_progress = function(iteration, loss, so_far)
       diverged = loss - loss ~= 0
       local val = so_far.val_acc_history[#so_far.val_acc_history]
-      local note = ("iteration %4d/%d  loss %.3f"):format(iteration, num_iters, loss)
+      local note = (loss < 1000 and "loss %.3f" or "loss %.1e"):format(loss)
       if val then note = ("%s  validation %.1f %%"):format(note, 100 * val) end
       progress(diverged and num_iters or iteration, num_iters, note)
       return not diverged
