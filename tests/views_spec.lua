@@ -315,3 +315,23 @@ describe("split", function()
     assert.same({}, pl.zeros(0, 2):split(3))
   end)
 end)
+
+describe("reshape of nothing", function()
+  it("refuses sizes that overflow beside the 0", function()
+    local huge = 1 << 62
+    assert.has_error(function() pl.zeros(0):reshape(0, huge, huge) end)
+    assert.has_error(function() pl.zeros(0):view(huge, 0, huge) end)
+    assert.same({ 4, 0, 7 }, pl.zeros(0):reshape(4, 0, 7):shape())
+  end)
+end)
+
+describe("shapes that do not fit", function()
+  local function message(f) return select(2, pcall(f)) end
+
+  it("are named as they are in where and in place", function()
+    local where = message(function() pl.where(pl.ones { 1 }:byte(), pl.ones { 2 }, pl.ones { 3 }) end)
+    assert.matches("shapes {2} and {3} do not broadcast", where, 1, true)
+    local in_place = message(function() pl.ones { 3 }:add_(pl.ones { 2, 3 }) end)
+    assert.matches("shape {2, 3} does not broadcast to self's {3}", in_place, 1, true)
+  end)
+end)

@@ -156,7 +156,11 @@ static int bind_binary(lua_State *L) {
   if (in_place) {
     out = lua_touserdata(L, 1);
     pl_tensor probe;
-    if (!pl_view_expand(&in[1], out->rank, out->shape, &probe)) raise_shapes(L, fn, &in[0], &in[1]);
+    if (!pl_view_expand(&in[1], out->rank, out->shape, &probe)) {
+      const char *have = pl_push_shape_text(L, out->rank, out->shape);
+      pl_raise(L, "%s: shape %s does not broadcast to self's %s, which an operation in place keeps",
+               fn, pl_push_shape_text(L, in[1].rank, in[1].shape), have);
+    }
     lua_settop(L, 2);
     if (pl_to_tensor(L, 2) != NULL) in[1] = *undisturbed(L, fn, 2, out);
     lua_pushvalue(L, 1);
@@ -198,7 +202,9 @@ static int bind_where(lua_State *L) {
     if (in[i].dtype != dtype)
       pl_raise(L, "where: dtypes differ, %s and %s; cast one, as in b:to(\"%s\")",
                pl_dtype_name(dtype), pl_dtype_name(in[i].dtype), pl_dtype_name(dtype));
-    if (!pl_broadcast(&rank, shape, &in[i])) raise_shapes(L, fn, condition, &in[i]);
+    pl_tensor before = {.rank = rank}; /* condition and a, broadcast, may be what b does not fit */
+    memcpy(before.shape, shape, sizeof shape);
+    if (!pl_broadcast(&rank, shape, &in[i])) raise_shapes(L, fn, &before, &in[i]);
   }
   const pl_tensor *out = pl_push_tensor(L, fn, dtype, rank, shape);
   pl_tensor mask;

@@ -291,6 +291,10 @@ static int check_reshape(lua_State *L, const char *fn, const pl_tensor *t,
   } else {
     fits = fits && known == t->numel;
   }
+  pl_tensor probe;
+  if (fits && !pl_init_contiguous(&probe, PL_FLOAT64, rank, shape)) /* {0, 2^62, 2^62} */
+    pl_raise(L, "%s: argument 'shape': %s has more elements than memory can hold", fn,
+             pl_push_shape_text(L, rank, shape));
   if (!fits) {
     const char *wanted = pl_push_shape_text(L, rank, shape);
     const char *have = pl_push_shape_text(L, t->rank, t->shape);
