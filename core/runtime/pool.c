@@ -46,11 +46,12 @@ static inline void relax(void) {
 #endif
 }
 
-/* Flush-to-zero and denormals-are-zero; returns the state to restore. */
+/* Flush-to-zero and denormals-are-zero, over the default rounding and masks: a host's own modes
+** must not tell its thread's chunks from a worker's. Returns the state to restore. */
 static unsigned flush_denormals(void) {
 #if defined(__x86_64__)
   unsigned saved = _mm_getcsr();
-  _mm_setcsr(saved | 0x8040u);
+  _mm_setcsr(0x1f80u | 0x8040u);
   return saved;
 #else
   return 0;
