@@ -119,10 +119,11 @@ local ELSEWHERE <const> = {
     "canvas_markers", "canvas_picture", "canvas_polygon", "canvas_polyline", "canvas_rect", "canvas_text",
     "text_measure", "png_decode", "png_encode", "png_write",
   },
-  ["tests/data_spec.lua"] = {
-    "file_size", "md5", "md5_file", "mkdirs", "peak", "read_file", "read_tensor", "write_file",
+  ["tests/files_spec.lua"] = {
+    "file_size", "md5", "md5_file", "mkdirs", "read_file", "read_tensor", "write_file",
   },
-  ["tests/cli_spec.lua"] = { "clock", "version", "stdout_columns" },
+  ["tests/cli_spec.lua"] = { "version" },
+  ["tests/runtime_spec.lua"] = { "clock", "peak", "stdout_columns" },
 }
 
 describe("the table of operations", function()

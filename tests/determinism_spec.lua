@@ -1,0 +1,64 @@
+-- The same bits at any number of threads, set in the process or by PERILUNE_THREADS.
+local bits = require "tests.bits"
+local child = require "tests.child"
+local pl = require "perilune"
+
+describe("threads", function()
+  local threads = pl.threads()
+  teardown(function() pl.set_threads(threads) end)
+
+  it("are counted, and set", function()
+    assert.is_true(threads >= 1)
+    for _, n in ipairs { 1, 3, 8, 2 } do
+      pl.set_threads(n)
+      assert.equal(n, pl.threads())
+    end
+    assert.is_truthy(({ avx512 = true, avx2 = true, baseline = true })[pl.isa()])
+  end)
+
+  it("come from PERILUNE_THREADS, when that is a sensible number", function()
+    local script = 'local pl = require "perilune" print(pl.threads() .. (pl.ones(100, 1000):sum() == 1e5 and "" or "?"))'
+    assert.equal("3\n", (child.run(script, "PERILUNE_THREADS=3")))
+    assert.equal("1\n", (child.run(script, "PERILUNE_THREADS=1")))
+    local default = child.run(script, "env -u PERILUNE_THREADS")
+    for _, senseless in ipairs { "0", "-1", "x", "''", "1000000", "2.5", "99999999999999999999" } do
+      assert.equal(default, (child.run(script, "PERILUNE_THREADS=" .. senseless)))
+    end
+  end)
+
+  it("do not change a bit", function()
+    pl.set_threads(1)
+    local expected = bits.all()
+    for _, n in ipairs { 2, 3, 8 } do
+      pl.set_threads(n)
+      local got = bits.all()
+      assert.equal(#expected, #got)
+      for i, line in ipairs(expected) do assert.equal(line, got[i], n .. " threads") end
+    end
+    local script = 'print(table.concat(require("tests.bits").all(), "\\n"))'
+    for _, n in ipairs { 1, 3 } do
+      local output, success = child.run(script, "PERILUNE_THREADS=" .. n)
+      assert.is_true(success, output)
+      assert.equal(table.concat(expected, "\n") .. "\n", output)
+    end
+  end)
+
+  it("do not change a bit from one run to the next", function()
+    pl.set_threads(3)
+    local a = pl.arange(1, 250000):sin():reshape(500, 500)
+    local product, sums = a:matmul(a):tobytes(), a:sum(1):tobytes()
+    for _ = 1, 20 do
+      assert.equal(product, a:matmul(a):tobytes())
+      assert.equal(sums, a:sum(1):tobytes())
+    end
+  end)
+end)
+
+describe("an unknown PERILUNE_ISA", function()
+  it("is ignored", function()
+    local script = 'print(require("perilune").isa())'
+    local default = child.run(script, "env -u PERILUNE_ISA")
+    assert.equal(default, (child.run(script, "PERILUNE_ISA=mmx")))
+    assert.equal("baseline\n", (child.run(script, "PERILUNE_ISA=baseline")))
+  end)
+end)
