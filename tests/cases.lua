@@ -230,7 +230,7 @@ local function reduction_instances(row)
   for _, source in ipairs { REDUCED, row.empty and REDUCED_EMPTY or {} } do
     for _, case in ipairs(source) do
       local shape, axes = case[1], case[2]
-      if not (row.one_axis and type(axes) == "table") and not (row.few and reference.count(shape) > 300) then
+      if not (row.few and reference.count(shape) > 300) then
         list[#list + 1] = { shape, args = { axes, n = 1 } }
         if reference.count(shape) < 100 then list[#list + 1] = { shape, args = { axes, true, n = 2 } } end
       end
@@ -264,7 +264,7 @@ for _, name in ipairs { "min", "max" } do
   reduction { name = name, dtypes = ALL, operands = { "any" }, eps = 0 }
 end
 for _, name in ipairs { "argmin", "argmax" } do
-  reduction { name = name, dtypes = ALL, operands = { "ties" }, result = "int32", eps = 0, one_axis = true }
+  reduction { name = name, dtypes = ALL, operands = { "ties" }, result = "int32", eps = 0 }
 end
 reduction {
   name = "any", dtypes = ALL, operands = { "mask_like" }, result = "uint8", boolean = true, empty = true,
