@@ -37,6 +37,18 @@ function TwoLayerNet.new(options)
   return setmetatable({ params = { W1 = W1, b1 = b1, W2 = W2, b2 = b2 }, rng = rng }, TwoLayerNet)
 end
 
+-- Classes that do not fit the scores are an error at the line that called `loss`.
+local function check_classes(y, N, C)
+  if not pl.is_tensor(y) or y:dtype() ~= "int32" or y:rank() ~= 1 or #y ~= N then
+    error(("loss: argument 'y': expected the classes of %d rows, tensor {%d} int32, got %s"):format(N, N,
+      tostring(y):match "^[^\n]*"), 3)
+  end
+  if N > 0 and (y:min() < 1 or y:max() > C) then
+    error(("loss: argument 'y': expected classes from 1 to %d, got %d to %d; classes count from 1"):format(C,
+      y:min(), y:max()), 3)
+  end
+end
+
 --- The scores of the rows of X; with their classes y, the loss and its gradients.
 ---@param X Tensor {N, D}, the net's dtype
 ---@param y? Tensor int32 {N}, classes from 1 to C
@@ -53,6 +65,7 @@ function TwoLayerNet:loss(X, y, options)
 
   local reg = read_options("loss", options or {}, LOSS_OPTIONS).reg
   local N, C = scores:size(1), scores:size(2)
+  check_classes(y, N, C)
   local log_p = scores:log_softmax(-1) -- {N, C}
   local loss = -log_p:gather(2, y:unsqueeze(2)):mean() + reg * (W1:square():sum() + W2:square():sum())
 

@@ -34,12 +34,13 @@ function figures.history(histories, title)
 end
 
 --- The weights of each hidden unit as the image it looks for: a grid of 32 × 32 tiles, each from its own
---- least to its own greatest weight, every pixel drawn three pixels wide.
+--- least to its own greatest weight, every pixel drawn two or three pixels wide.
 ---@param net TwoLayerNet
 ---@return Image
 function figures.weights(net)
   local W1 = net.params.W1 -- {3072, H}
-  return pl.plot.image_grid(W1:t():reshape(-1, 32, 32, 3), { padding = 3, scale = 3 })
+  local scale = W1:size(2) <= 100 and 3 or 2
+  return pl.plot.image_grid(W1:t():reshape(-1, 32, 32, 3), { padding = 3, scale = scale })
 end
 
 return figures
