@@ -21,13 +21,13 @@ end
 ---@return table config as task.train takes it
 function search.draw(seed, trial)
   local rng = pl.rng(seed, trial)
-  local hidden_sizes <const> = { 50, 100, 150, 200, 250 }
+  local hidden_sizes <const> = { 100, 150, 200, 250, 300 }
   return {
     hidden_size = hidden_sizes[rng:choice(#hidden_sizes)],
-    learning_rate = log_between(rng, 5e-4, 3e-3),
-    learning_rate_decay = between(rng, 0.8, 0.98),
-    reg = log_between(rng, 0.03, 1),
-    epochs = rng:randint(6, 15),
+    learning_rate = log_between(rng, 1e-3, 4e-3),
+    learning_rate_decay = between(rng, 0.75, 0.95),
+    reg = log_between(rng, 0.03, 0.5),
+    epochs = rng:randint(8, 15),
   }
 end
 
