@@ -126,11 +126,11 @@ describe("TwoLayerNet", function()
     raises(function() net:loss(X:narrow(2, 1, 3)) end, "matmul", "{5, 3}", "{4, 6}")
     raises(function() net:loss(X:double()) end, "float64", "float32")
     for _, class in ipairs { 0, 4, -1 } do
-      raises(function() net:loss(X, pl.full({ 5 }, class, "int32")) end, tostring(class))
+      raises(function() net:loss(X, pl.full({ 5 }, class, "int32")) end, "from 1 to 3", tostring(class))
     end
-    raises(function() net:loss(X, y:narrow(1, 1, 4)) end, "{4, 1}")
-    raises(function() net:loss(X, y:narrow(1, 1, 1)) end, "{1, 1}")
-    raises(function() net:loss(X, y:float()) end, "float32")
+    raises(function() net:loss(X, y:narrow(1, 1, 4)) end, "{5} int32, got tensor {4} int32")
+    raises(function() net:loss(X, y:narrow(1, 1, 1)) end, "{5} int32, got tensor {1} int32")
+    raises(function() net:loss(X, y:float()) end, "{5} int32, got tensor {5} float32")
   end)
 
   it("stops training when asked, and draws batches from the generator given", function()
@@ -431,5 +431,24 @@ describe("the scripts", function()
     out, _, code = script("tune_two_layer.lua", "--help")
     assert.equal(0, code)
     contains(out, "--trials")
+  end)
+end)
+
+describe("classes that do not fit", function()
+  local rng = pl.rng(1)
+  local net = TwoLayerNet { input_size = 4, hidden_size = 5, num_classes = 3, rng = rng }
+  local X = rng:randn { 2, 4 }
+
+  it("are an error at the caller's line", function()
+    local function message_of(y)
+      local _, message = pcall(function() return (net:loss(X, y)) end)
+      return message
+    end
+    assert.matches("two_layer_spec.lua:%d+: loss: .*from 1 to 3, got 0 to 2; classes count from 1",
+      message_of(pl.tensor({ 0, 2 }, "int32")))
+    assert.matches("from 1 to 3, got 1 to 4", message_of(pl.tensor({ 1, 4 }, "int32")))
+    assert.matches("tensor {2} int32, got tensor {2} float32", message_of(pl.tensor { 1, 2 }), 1, true)
+    local longer = pl.tensor({ 1, 2, 3 }, "int32")
+    assert.matches("tensor {2} int32, got tensor {3} int32", message_of(longer), 1, true)
   end)
 end)
