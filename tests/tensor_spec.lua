@@ -19,9 +19,10 @@ for _, row in ipairs(cases) do
         for _, dtype in ipairs(driver.dtypes) do
           if not driver.supports(row, dtype) then
             local operands, args = driver.operands(pl, row, dtype)
-            assert.has_error(function() driver.call(pl, row, operands, args) end)
-            if row.in_place then
-              assert.has_error(function() driver.call(pl, row, operands, args, "_") end)
+            for _, suffix in ipairs(row.in_place and { "", "_" } or { "" }) do
+              local good, message = pcall(driver.call, pl, row, operands, args, suffix)
+              assert.is_false(good)
+              assert.matches(row.name .. suffix .. ": .*" .. dtype, message)
             end
           end
         end
@@ -36,7 +37,9 @@ for _, row in ipairs(cases) do
             if other ~= dtype then
               local operands, args = driver.operands(pl, row, dtype)
               operands[last] = operands[last]:to(other)
-              assert.has_error(function() driver.call(pl, row, operands, args) end)
+              local good, message = pcall(driver.call, pl, row, operands, args)
+              assert.is_false(good)
+              assert.matches(row.name .. ": .*" .. other, message)
             end
           end
         end
