@@ -105,6 +105,23 @@ describe("ties", function()
     end
   end)
 
+  it("are what 0 and -0 are", function()
+    for _, dtype in ipairs(FLOATS) do
+      for _, n in ipairs { 4, 300 } do
+        local zeros = pl.where(pl.arange(1, n, 1, "int32"):mod(2):byte(), 0.0, pl.full({ n }, -0.0, dtype))
+        for _, descending in ipairs { false, true } do
+          local _, indices = zeros:sort(1, descending)
+          assert.is_true(indices:equal(pl.arange(1, n, 1, "int32")))
+        end
+        assert.equal(1, zeros:argmin())
+        assert.equal(1, zeros:argmax())
+        assert.is_false(zeros:any())
+        assert.same({ 0, 1 }, zeros:nonzero():shape())
+        assert.is_true(zeros:equal(-zeros))
+      end
+    end
+  end)
+
   it("round to even", function()
     local t = pl.tensor { -2.5, -1.5, -0.5, 0.5, 1.5, 2.5 }
     assert.same({ -2, -2, 0, 0, 2, 2 }, t:round():totable())
