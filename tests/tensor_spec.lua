@@ -196,7 +196,8 @@ describe("on other instruction sets", function()
     it(isa .. " agrees with the reference too", function()
       local script = 'arg = { [0] = "driver.lua" } require "tests.driver"'
       local output, success = child.run(script, "PERILUNE_ISA=" .. isa)
-      if pl.isa() == "baseline" and isa ~= "baseline" then return pending("not on this processor") end
+      -- no tail call: busted would take it for an error
+      if pl.isa() == "baseline" and isa ~= "baseline" then pending("not on this processor") end
       assert.is_true(success, output)
       assert.matches("^" .. isa .. ": %d+ comparisons, 0 failures\n$", output)
     end)
