@@ -2,6 +2,7 @@
 -- raise at the caller's line with the function's name. Then thousands of random calls, which may raise
 -- or not, but not crash, and never with an error from inside the library.
 local cases = require "tests.cases"
+local check = require "perilune.check"
 local core = require "perilune.core"
 local layouts = require "tests.layouts"
 local pl = require "perilune"
@@ -302,6 +303,64 @@ describe("a message", function()
     assert.matches("tensor {2, 3} float32", message_of(function() return pl.zeros(m) end), 1, true)
     assert.matches("element %[2%]%[1%]", message_of(function() return pl.tensor { { 1 }, { "x" } } end))
     assert.matches("did you mean 'softmax'", message_of(function() return pl.sofmax end))
+  end)
+
+  it("names the method that was meant", function()
+    for name, meant in pairs {
+      tranpose = "did you mean 'transpose'", rehsape = "did you mean 'reshape'", astype = "t:to()", T = "t:t()",
+      ndim = "t:rank()", ["1:2"] = "a slice is written t[{ {first, last}, {} }]", nosuch = '"nosuch"',
+    } do
+      local text = message_of(function() return m[name] end)
+      assert.equal(HERE, text:match("^(.-):%d+:"))
+      assert.matches(meant, text, 1, true)
+    end
+    assert.matches("tensor has no method", message_of(function() m:nosuch() end))
+    assert.equal(core.methods.sum, m.sum)
+    assert.matches('pl.plot has no field "line"; known are: figure', message_of(function() pl.plot.line() end))
+    assert.matches("pl.plot .* did you mean 'figure'", message_of(function() pl.plot.figrue() end))
+    assert.matches('pl.data has no field "mnist"; known are', message_of(function() return pl.data.mnist end))
+    assert.matches('no field "nn"$', message_of(function() return pl.nn end))
+  end)
+
+  it("suggests a name only where one is near", function()
+    local function near(name) return check.nearest(name, { "ne", "sample", "sum", "sub", "tan", "softmax" }) end
+    assert.equal("sample", near "smaple")
+    assert.equal("sample", near "Sample")
+    assert.equal("sum", near "smu")
+    assert.equal("softmax", near "sfotmaxx")
+    assert.equal("ne", near "NE")
+    for _, name in ipairs { "nn", "t", "", "xyz", "mnist", "examples" } do assert.is_nil(near(name)) end
+  end)
+
+  it("says how a reduction takes its options", function()
+    local text = message_of(function() return m:sum(1, { keepdim = true }) end)
+    assert.matches("sum: argument 'keepdims': expected true or false", text, 1, true)
+    assert.matches("t:sum{1, keepdims = true}", text, 1, true)
+    assert.matches('"axis"; known are: keepdims; axes stand first: t:mean{1, keepdims = true}',
+      message_of(function() return m:mean { axis = 1 } end), 1, true)
+  end)
+
+  it("knows a tensor, and says how two are compared", function()
+    assert.matches("attempt to concatenate a tensor value", message_of(function() return "loss " .. m end))
+    assert.matches("concatenate a random generator value", message_of(function() return "x" .. pl.rng(1) end))
+    assert.matches("got a random generator", message_of(function() return pl.zeros(pl.rng(1)) end))
+    for _, compare in ipairs { function() return m < m end, function() return m >= m end } do
+      local text = message_of(compare)
+      for _, name in ipairs { "lt", "le", "gt", "ge", "eq" } do assert.matches("%f[%w]" .. name, text) end
+    end
+    assert.matches("tostring: argument 'self': expected a tensor, got 5",
+      message_of(core.metatable.__tostring, 5))
+  end)
+
+  it("names a field where a list is due", function()
+    for _, values in ipairs { { a = 1 }, { 1, 2, a = 1 }, { { 1 }, { 2, a = 1 } } } do
+      assert.matches("tensor: argument 'values': .* field \"a\"", message_of(pl.tensor, values))
+    end
+    for _, key in ipairs { { { a = 1 } }, { a = 1 }, { 1, a = 1 }, { { 1, 2, a = 1 } } } do
+      assert.matches('index: .* field "a"', message_of(function() return m[key] end))
+      assert.matches('index: .* field "a"', message_of(function() m[key] = 1 end))
+    end
+    assert.same({ 1, 1 }, m[{ 1, { [2] = 2 } }]:totable()) -- an end left out is no field
   end)
 
   it("is raised at the caller's line, through any of the library's functions", function()

@@ -75,7 +75,7 @@ describe("t[i]", function()
   it("finds methods, and nothing else, by name", function()
     local t = pl.zeros(2)
     assert.is_function(t.sum)
-    assert.is_nil(t.no_such_method)
+    assert.has_error(function() return t.no_such_method end)
   end)
 end)
 

@@ -92,8 +92,10 @@ const char *pl_describe(lua_State *L, int arg) {
       return lua_pushfstring(L, "\"%s\"%s", shown, length > n ? "…" : "");
     }
     default: {
-      if (luaL_getmetafield(L, arg, "__name") == LUA_TSTRING) return lua_tostring(L, -1);
-      return lua_pushfstring(L, "a %s", luaL_typename(L, arg));
+      const bool named = luaL_getmetafield(L, arg, "__name") == LUA_TSTRING;
+      const char *name = named ? lua_tostring(L, -1) : luaL_typename(L, arg);
+      const bool vowel = name[0] != '\0' && strchr("AEIOUaeiou", name[0]) != NULL;
+      return lua_pushfstring(L, vowel ? "an %s" : "a %s", name);
     }
   }
 }
@@ -110,6 +112,12 @@ void pl_arg_error(lua_State *L, int arg, const char *fn, const char *name, const
   const char *got = pl_describe(L, arg);
   lua_pushfstring(L, "%s: argument '%s': expected %s, got %s", fn, name, wanted, got);
   raise_top(L);
+}
+
+void pl_dtype_error(lua_State *L, const char *fn, pl_dtype self_dtype, pl_dtype other_dtype,
+                    const char *other) {
+  pl_raise(L, "%s: dtypes differ, %s and %s; cast one, as in %s:to(\"%s\")", fn,
+           pl_dtype_name(self_dtype), pl_dtype_name(other_dtype), other, pl_dtype_name(self_dtype));
 }
 
 /* core.raise(message): for the library's Lua, the same position as C's own errors */
@@ -317,6 +325,26 @@ int pl_check_axis(lua_State *L, int arg, const char *fn, int rank) {
   if (!is_integer || axis < 1 || axis > rank)
     pl_arg_error(L, arg, fn, "axis", "an axis from 1 to %d, or -1 for the last", rank);
   return (int)axis - 1;
+}
+
+int pl_opt_axis(lua_State *L, int arg, const char *fn, const pl_tensor *t) {
+  if (t->rank == 0) pl_arg_error(L, 1, fn, "self", "a tensor of rank 1 or more");
+  return lua_isnoneornil(L, arg) ? t->rank - 1 : pl_check_axis(L, arg, fn, t->rank);
+}
+
+bool pl_find_other_key(lua_State *L, int arg, lua_Integer n, lua_Integer limit) {
+  arg = lua_absindex(L, arg);
+  luaL_checkstack(L, 4, NULL);
+  if (n > 0)
+    lua_pushinteger(L, n); /* what Lua keeps as an array comes before, named keys come after */
+  else
+    lua_pushnil(L);
+  while (lua_next(L, arg) != 0) {
+    lua_pop(L, 1);
+    if (!lua_isinteger(L, -1) || lua_tointeger(L, -1) < 1 || lua_tointeger(L, -1) > limit)
+      return true;
+  }
+  return false;
 }
 
 void pl_add_method(lua_State *L, const char *name, lua_CFunction function, int upvalues) {

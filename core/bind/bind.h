@@ -21,6 +21,9 @@ _Noreturn void pl_raise(lua_State *L, const char *format, ...);
 /* "fn: argument 'name': expected …, got <description of the value>" */
 _Noreturn void pl_arg_error(lua_State *L, int arg, const char *fn, const char *name,
                             const char *expected, ...);
+/* Two operands of different dtypes, and the remedy for the one that the user calls `other`. */
+_Noreturn void pl_dtype_error(lua_State *L, const char *fn, pl_dtype self_dtype,
+                              pl_dtype other_dtype, const char *other);
 /* Pushes a few words for the value: `nil`, `number 3.5`, `tensor {3, 4} float32`. */
 const char *pl_describe(lua_State *L, int arg);
 /* Pushes "{3, 4}". */
@@ -72,6 +75,11 @@ int pl_check_shape(lua_State *L, int arg, const char *fn, int64_t shape[PL_MAX_R
 pl_dtype pl_opt_dtype(lua_State *L, int arg, const char *fn, pl_dtype fallback);
 /* A 1-based or negative axis of a tensor of that rank; returned 0-based. */
 int pl_check_axis(lua_State *L, int arg, const char *fn, int rank);
+/* The same of t, which is self; the last axis when nothing is given. */
+int pl_opt_axis(lua_State *L, int arg, const char *fn, const pl_tensor *t);
+/* Whether the table at arg has a key other than 1 .. limit, which is then pushed. n is its length:
+** the walk starts there, so that a list costs nothing. */
+bool pl_find_other_key(lua_State *L, int arg, lua_Integer n, lua_Integer limit);
 
 /* Each file adds its functions to the core table at the top of the stack. */
 void pl_bind_errors(lua_State *L);

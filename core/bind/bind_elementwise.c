@@ -129,9 +129,7 @@ static void check_operands(lua_State *L, const char *fn, pl_tensor operand[2], p
     operand[i] = pl_scalar_tensor(dtype, scalar);
   }
   if (operand[0].dtype != operand[1].dtype)
-    pl_raise(L, "%s: dtypes differ, %s and %s; cast one, as in other:to(\"%s\")", fn,
-             pl_dtype_name(operand[0].dtype), pl_dtype_name(operand[1].dtype),
-             pl_dtype_name(operand[0].dtype));
+    pl_dtype_error(L, fn, operand[0].dtype, operand[1].dtype, "other");
 }
 
 static int bind_binary(lua_State *L) {
@@ -199,9 +197,7 @@ static int bind_where(lua_State *L) {
     } else {
       in[i] = *t;
     }
-    if (in[i].dtype != dtype)
-      pl_raise(L, "where: dtypes differ, %s and %s; cast one, as in b:to(\"%s\")",
-               pl_dtype_name(dtype), pl_dtype_name(in[i].dtype), pl_dtype_name(dtype));
+    if (in[i].dtype != dtype) pl_dtype_error(L, fn, dtype, in[i].dtype, "b");
     pl_tensor before = {.rank = rank}; /* condition and a, broadcast, may be what b does not fit */
     memcpy(before.shape, shape, sizeof shape);
     if (!pl_broadcast(&rank, shape, &in[i])) raise_shapes(L, fn, &before, &in[i]);
@@ -219,7 +215,8 @@ static int bind_where(lua_State *L) {
 
 /* Tensors are compared element by element, which Lua's operators cannot return. */
 static int bind_no_order(lua_State *L) {
-  pl_raise(L, "tensors are compared element by element with methods: a:lt(b), a:le(b), a:gt(b)");
+  pl_raise(L,
+           "tensors are compared element by element with methods: a:lt(b), and le, gt, ge, eq, ne");
 }
 
 static void push_closure(lua_State *L, pl_map_op op, const char *name, bool in_place,

@@ -204,8 +204,7 @@ static int bind_nonzero(lua_State *L) {
 /* }==== Sorting ==== {*/
 
 static int check_sort_axis(lua_State *L, int arg, const char *fn, const pl_tensor *t) {
-  if (t->rank == 0) pl_arg_error(L, 1, fn, "self", "a tensor of rank 1 or more");
-  const int axis = lua_isnoneornil(L, arg) ? t->rank - 1 : pl_check_axis(L, arg, fn, t->rank);
+  const int axis = pl_opt_axis(L, arg, fn, t);
   if (t->shape[axis] > INT32_MAX)
     pl_arg_error(L, 1, fn, "self", "a tensor whose sizes int32 indices can count");
   return axis;

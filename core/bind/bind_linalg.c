@@ -31,9 +31,7 @@ static int bind_matmul(lua_State *L) {
   static const char fn[] = "matmul";
   const pl_tensor *t[2] = {pl_check_tensor(L, 1, fn, "self"), pl_check_tensor(L, 2, fn, "other")};
   lua_settop(L, 2);
-  if (t[0]->dtype != t[1]->dtype)
-    pl_raise(L, "matmul: dtypes differ, %s and %s; cast one, as in other:to(\"%s\")",
-             pl_dtype_name(t[0]->dtype), pl_dtype_name(t[1]->dtype), pl_dtype_name(t[0]->dtype));
+  if (t[0]->dtype != t[1]->dtype) pl_dtype_error(L, fn, t[0]->dtype, t[1]->dtype, "other");
   if (!pl_dtype_is_float(t[0]->dtype))
     pl_raise(L, "matmul: not defined for %s tensors; cast with :to(\"float32\")",
              pl_dtype_name(t[0]->dtype));

@@ -454,7 +454,7 @@ void pl_bind_random(lua_State *L) {
       {"clone", generator_clone},     {NULL, NULL},
   };
   luaL_newmetatable(L, GENERATOR);
-  lua_pushliteral(L, "a random generator"); /* what error messages call it */
+  lua_pushliteral(L, "random generator"); /* what error messages call it */
   lua_setfield(L, -2, "__name");
   lua_pushcfunction(L, generator_tostring);
   lua_setfield(L, -2, "__tostring");

@@ -61,8 +61,10 @@ static void read_table(lua_State *L, pl_reduction_op op, int rank, reduce_args *
       if (!lua_isnil(L, place)) pl_raise(L, "%s: argument '%s' is given twice", fn, name);
       lua_replace(L, place);
     } else if (!lua_isinteger(L, key) || lua_tointeger(L, key) < 1 || lua_tointeger(L, key) > n) {
-      pl_raise(L, "%s: unknown option %s; known are: keepdims%s", fn, pl_describe(L, key),
-               has_correction(op) ? ", correction" : "");
+      pl_raise(L,
+               "%s: unknown option %s; known are: keepdims%s; axes stand first: t:%s{1, keepdims = "
+               "true}",
+               fn, pl_describe(L, key), has_correction(op) ? ", correction" : "", fn);
     } else {
       lua_pop(L, 1);
     }
@@ -83,6 +85,11 @@ static reduce_args check_args(lua_State *L, pl_reduction_op op, const pl_tensor 
   const unsigned every = (1u << t->rank) - 1;
   if (args.axes == 0) args.axes = every;
   args.all = args.axes == every;
+  if (lua_istable(L, 3))
+    pl_arg_error(L, 3, fn, "keepdims",
+                 "true or false (options stand with the axes: "
+                 "t:%s{1, keepdims = true})",
+                 fn);
   args.keepdims = pl_opt_boolean(L, 3, fn, "keepdims", false);
   if (has_correction(op) && !lua_isnil(L, 4)) {
     args.correction = pl_check_number(L, 4, fn, "correction");
@@ -143,17 +150,11 @@ static int bind_reduce(lua_State *L) {
 
 /* }==== Scans ==== {*/
 
-/* An axis, the last one when nothing is given. */
-static int opt_axis(lua_State *L, int arg, const char *fn, const pl_tensor *t) {
-  if (t->rank == 0) pl_arg_error(L, 1, fn, "self", "a tensor of rank 1 or more");
-  return lua_isnoneornil(L, arg) ? t->rank - 1 : pl_check_axis(L, arg, fn, t->rank);
-}
-
 /* t:cumsum([axis]) */
 static int bind_cumsum(lua_State *L) {
   static const char fn[] = "cumsum";
   const pl_tensor *t = pl_check_tensor(L, 1, fn, "self");
-  const int axis = opt_axis(L, 2, fn, t);
+  const int axis = pl_opt_axis(L, 2, fn, t);
   const pl_dtype dtype = pl_reduction_dtype(PL_SUM, t->dtype);
   const pl_tensor *out = pl_push_tensor(L, fn, dtype, t->rank, t->shape);
   if (!pl_scan(pl_kernels_get()->cumsum[t->dtype], t, axis, out))
@@ -165,7 +166,7 @@ static int scan_floats(lua_State *L, const char *fn, pl_scan_fn *const *scan) {
   const pl_tensor *t = pl_check_tensor(L, 1, fn, "self");
   if (!pl_dtype_is_float(t->dtype))
     pl_arg_error(L, 1, fn, "self", "a tensor of dtype float32 or float64");
-  const int axis = opt_axis(L, 2, fn, t);
+  const int axis = pl_opt_axis(L, 2, fn, t);
   const pl_tensor *out = pl_push_tensor(L, fn, t->dtype, t->rank, t->shape);
   pl_scan(scan[t->dtype], t, axis, out);
   return 1;

@@ -130,6 +130,9 @@ static void read_table(lua_State *L, table_reader *reader, int depth, char **p) 
     pl_raise(L, "%s: ragged table at depth %d: expected %s, got %s", reader->fn, depth + 1,
              lua_tostring(L, -2), lua_tostring(L, -1));
   }
+  if (pl_find_other_key(L, -1, t->shape[depth], t->shape[depth]))
+    pl_raise(L, "%s: argument 'values': expected lists of numbers, got one with a field %s",
+             reader->fn, pl_describe(L, -1));
   for (int64_t i = 0; i < t->shape[depth]; i++) {
     reader->at[depth] = i + 1;
     lua_rawgeti(L, -1, i + 1);

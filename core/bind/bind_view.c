@@ -79,6 +79,11 @@ static int bind_narrow(lua_State *L) {
 
 /* }==== Indexing ==== {*/
 
+static _Noreturn void raise_field(lua_State *L) {
+  pl_raise(L, "index: expected {}, {first, last} or {first, last, step}, got a field %s",
+           pl_describe(L, -1));
+}
+
 /* The view that the integer or list at arg selects. */
 static pl_tensor resolve(lua_State *L, const pl_tensor *t, int arg) {
   static const char fn[] = "index";
@@ -88,6 +93,7 @@ static pl_tensor resolve(lua_State *L, const pl_tensor *t, int arg) {
   if (n > t->rank)
     pl_raise(L, "index: expected at most %d indices for a tensor of rank %d, got %I", t->rank,
              t->rank, (lua_Integer)n);
+  if (pl_find_other_key(L, arg, n, n)) raise_field(L);
   pl_tensor view = *t;
   int axis = 0;
   luaL_checkstack(L, 8, NULL);
@@ -102,6 +108,7 @@ static pl_tensor resolve(lua_State *L, const pl_tensor *t, int arg) {
       if (fields == 1 || fields > 3)
         pl_raise(L, "index: expected {}, {first, last} or {first, last, step}, got %I values",
                  fields);
+      if (pl_find_other_key(L, item, fields, 3)) raise_field(L);
       for (int k = 1; k <= 3; k++) lua_rawgeti(L, item, k);
       view = slice(L, fn, &view, axis++, item + 1, item + 2, item + 3);
     }
@@ -110,13 +117,28 @@ static pl_tensor resolve(lua_State *L, const pl_tensor *t, int arg) {
   return view;
 }
 
+/* A name that no method has. The metatable's `missing`, which the library's Lua sets, knows what may
+** have been meant. */
+static _Noreturn void raise_missing(lua_State *L) {
+  lua_settop(L, 2);
+  if (luaL_getmetafield(L, 1, "missing") == LUA_TFUNCTION) {
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, 2);
+    lua_call(L, 2, 0);
+  }
+  pl_raise(L, "tensor has no method %s", pl_describe(L, 2));
+}
+
 /* t[key]: a method's name; an index; a list of indices and ranges; a mask; an index tensor */
 static int bind_index(lua_State *L) {
   const pl_tensor *t = pl_check_tensor(L, 1, "index", "self");
   const pl_tensor *key = NULL;
   lua_settop(L, 2);
   switch (lua_type(L, 2)) {
-    case LUA_TSTRING: lua_rawget(L, lua_upvalueindex(1)); return 1;
+    case LUA_TSTRING:
+      lua_pushvalue(L, 2);
+      if (lua_rawget(L, lua_upvalueindex(1)) == LUA_TNIL) raise_missing(L);
+      return 1;
     case LUA_TUSERDATA:
       key = pl_to_tensor(L, 2);
       if (key != NULL && (key->dtype == PL_UINT8 || key->dtype == PL_INT32)) {

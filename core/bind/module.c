@@ -10,7 +10,7 @@ int luaopen_perilune_core(lua_State *L) {
   lua_pushliteral(L, PERILUNE_VERSION);
   lua_setfield(L, -2, "version");
   luaL_newmetatable(L, PL_TENSOR);
-  lua_pushliteral(L, "a tensor"); /* what other libraries' error messages call it */
+  lua_pushliteral(L, "tensor"); /* what error messages call it: "a tensor value" */
   lua_setfield(L, -2, "__name");
   lua_setfield(L, -2, "metatable");
   luaL_getsubtable(L, LUA_REGISTRYINDEX, PL_METHODS);

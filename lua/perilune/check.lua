@@ -39,32 +39,68 @@ function check.integer(value, fn, name, low, high)
   return integer
 end
 
--- Levenshtein distance, for short names.
+-- How many letters to change, add, leave out or swap with their neighbour (optimal string alignment).
 local function distance(a, b)
-  local row = {}
+  local before, above, row = {}, {}, {}
   for j = 0, #b do row[j] = j end
   for i = 1, #a do
-    local diagonal = row[0]
-    row[0] = i
+    before, above, row = above, row, { [0] = i }
     for j = 1, #b do
       local cost = a:byte(i) == b:byte(j) and 0 or 1
-      diagonal, row[j] = row[j], math.min(row[j] + 1, row[j - 1] + 1, diagonal + cost)
+      row[j] = math.min(above[j] + 1, row[j - 1] + 1, above[j - 1] + cost)
+      if i > 1 and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
+        row[j] = math.min(row[j], before[j - 2] + 1)
+      end
     end
   end
   return row[#b]
 end
 
---- The known name nearest to a misspelt one, or nil when none is near.
+--- The known name nearest to a misspelt one, or nil when none is near: one edit for every three letters,
+--- three at most, so that a name of two letters is near to nothing but itself in capitals.
 ---@param name any
 ---@param known string[]
 ---@return string?
 function check.nearest(name, known)
-  local best, least = nil, math.min(4, #tostring(name) // 2 + 1)
+  name = tostring(name):lower()
+  local best, least = nil, math.min(3, #name // 3) + 1
   for _, candidate in ipairs(known) do
-    local d = distance(tostring(name):lower(), candidate:lower())
-    if d < least and d < math.max(#candidate, 2) then best, least = candidate, d end
+    local d = math.abs(#candidate - #name) < least and distance(name, candidate:lower()) or least
+    if d < least then best, least = candidate, d end
   end
   return best
+end
+
+local LISTED <const> = 8 -- more names than these are not listed in a message
+
+--- Raises `owner has no field "name"`, with the nearest known name or, of a few, all of them.
+---@param owner string what was asked, and for which kind of name: "perilune has no field"
+---@param name any
+---@param ... table whose keys are the known names
+function check.no_field(owner, name, ...)
+  local known = {}
+  for _, names in ipairs { ... } do
+    for key in next, names do known[#known + 1] = key end
+  end
+  table.sort(known)
+  local near, hint = check.nearest(name, known), ""
+  if near then
+    hint = ("; did you mean '%s'?"):format(near)
+  elseif #known <= LISTED then
+    hint = "; known are: " .. table.concat(known, ", ")
+  end
+  check.raise("%s %s%s", owner, core.describe(name), hint)
+end
+
+--- The module itself, in which a field that it does not have is now an error.
+---@generic T: table
+---@param module T
+---@param name string as the user writes it
+---@return T
+function check.module(module, name)
+  return setmetatable(module, {
+    __index = function(_, field) check.no_field(name .. " has no field", field, module) end,
+  })
 end
 
 --- Checks that a table of options holds known names only; nil counts as an empty one.

@@ -36,14 +36,7 @@ return setmetatable(pl, {
     if modules[name] then value = require(modules[name]) end
     if members[name] then value = require(members[name])[name] end
     if value == nil then
-      local known = {}
-      for _, names in ipairs { self, modules, members, core.methods } do
-        for key in pairs(names) do known[#known + 1] = key end
-      end
-      table.sort(known)
-      local near = check.nearest(name, known)
-      check.raise("perilune has no field %s%s", core.describe(name),
-        near and ("; did you mean '%s'?"):format(near) or "")
+      check.no_field("perilune has no field", name, self, modules, members, core.methods)
     end
     self[name] = value
     return value

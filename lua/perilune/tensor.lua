@@ -191,6 +191,27 @@ function methods.dot(self, other)
   return self:matmul(other)
 end
 
+-- What NumPy and PyTorch call it.
+local ELSEWHERE <const> = {
+  T = "t", astype = "to", cast = "to", type = "dtype", copy = "clone", numpy = "totable", tolist = "totable",
+  ndim = "rank", dim = "rank", nelement = "numel", len = "size", length = "size", long = "int",
+  ravel = "flatten", swapaxes = "transpose", broadcast_to = "expand", mm = "matmul", bmm = "matmul",
+  multiply = "mul", subtract = "sub", divide = "div", power = "pow", absolute = "abs", amax = "max",
+  amin = "min", equals = "equal", less = "lt", greater = "gt", less_equal = "le", greater_equal = "ge",
+  take = "index_select", fill = "fill_", zero = "zero_",
+}
+
+-- t.name or t:name() of a name that is no method.
+function core.metatable.missing(_, name)
+  if name:find "^[%d:,%s-]*$" then
+    check.raise("index: a string is no index, got %s; a slice is written t[{ {first, last}, {} }]",
+      core.describe(name))
+  end
+  local ours = ELSEWHERE[name]
+  if ours then check.raise("tensor has no method '%s'; perilune's is t:%s()", name, ours) end
+  check.no_field("tensor has no method", name, methods)
+end
+
 -- Printing: the shape and dtype, then the numbers, of a long axis only both ends.
 
 local EDGE <const>, LONGEST <const>, CROWD <const> = 3, 10, 1000
@@ -262,6 +283,7 @@ local function append(lines, t, cell, prefix, crowded)
 end
 
 local function tostring_tensor(t)
+  check_self(t, "tostring")
   local title = core.describe(t)
   if t:numel() == 0 then return title end
   local crowded = t:numel() > CROWD

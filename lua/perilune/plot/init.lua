@@ -62,4 +62,4 @@ function plot.history(history, options)
   return figure
 end
 
-return plot
+return check.module(plot, "pl.plot")
