@@ -57,6 +57,45 @@ describe("threads", function()
   end)
 end)
 
+-- Run by each instruction set in a process of its own; prints the layouts that give other bits.
+local LAYOUTS <const> = [[
+  local pl = require "perilune"
+  for _, dtype in ipairs { "float32", "float64" } do
+    local n = 1003
+    local a, b = pl.rng(1):randn({ n }, dtype), pl.rng(2):randn({ n }, dtype)
+    local function strided(t)
+      local wide = pl.zeros({ n, 2 }, dtype)
+      wide:select(2, 1):copy_(t)
+      return wide:select(2, 1)
+    end
+    local function compare(name, expected, got)
+      if expected:tobytes() ~= got:tobytes() then print(dtype, name) end
+    end
+    local sum = a:add(b, 0.1)
+    compare("left strided", sum, strided(a):add(b, 0.1))
+    compare("right strided", sum, a:add(strided(b), 0.1))
+    compare("both strided", sum, strided(a):add(strided(b), 0.1))
+    compare("in place", sum, strided(a):add_(b, 0.1))
+    for _, x in ipairs { 0.3, 1.7, b[1] } do
+      local full = pl.full({ n }, x, dtype)
+      compare("right one number", a:add(full, 0.1), a:add(x, 0.1))
+      compare("left one number", full:add(a, 0.1), full:narrow(1, 1, 1):expand(n):add(a, 0.1))
+    end
+    local places = pl.arange(1, n, 1, "int32")
+    compare("index_add_", sum, a:clone():index_add_(1, places, b, 0.1))
+    local column = strided(a):unsqueeze(2)
+    compare("index_add_ strided", sum, column:index_add_(1, places, b:unsqueeze(2), 0.1):squeeze(2))
+  end
+]]
+
+describe("a scaled sum", function()
+  for _, isa in ipairs { "avx512", "avx2", "baseline" } do
+    it("has the same bits in every layout, on " .. isa .. " or what is nearest to it", function()
+      assert.equal("", (child.run(LAYOUTS, "PERILUNE_ISA=" .. isa)))
+    end)
+  end
+end)
+
 describe("an unknown PERILUNE_ISA", function()
   it("is ignored", function()
     local script = 'print(require("perilune").isa())'

@@ -20,6 +20,14 @@
 #define EACH(n) _Pragma("GCC ivdep") for (int64_t i = 0; i < (n); i++)
 #endif
 
+/* a b + c, rounded once where the processor does so at no cost. Left to itself the compiler contracts
+** one loop and not another, and the same numbers in another layout give other bits. */
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+#define MULTIPLY_ADD(a, b, c) M(fma)(a, b, c)
+#else
+#define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
+#endif
+
 #define IS_FLOAT 1
 #define ISNAN(x) ((x) != (x))
 

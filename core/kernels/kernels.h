@@ -20,7 +20,8 @@
 typedef void pl_map_fn(int64_t n, void *const *operand, const int64_t *stride, const double *param);
 
 /* Formulas: x, a, b are the inputs, p the scalars, WIDE a type in which integers cannot
-** overflow, M(f) the math function f of the dtype, ISNAN(x) false for integers. */
+** overflow, M(f) the math function f of the dtype, ISNAN(x) false for integers,
+** MULTIPLY_ADD(a, b, c) = a b + c with the same bits in every loop. */
 
 /* clang-format off */
 /*      name         formula */
@@ -72,7 +73,7 @@ typedef void pl_map_fn(int64_t n, void *const *operand, const int64_t *stride, c
 
 /* what add(other, scale) runs; no method of its own */
 #define PL_BINARY_SCALED(X)                               \
-  X(add_scaled,  a + (REAL)p[0] * b)
+  X(add_scaled,  MULTIPLY_ADD((REAL)p[0], b, a)) /* a + p b */
 
 /* to uint8 */
 #define PL_COMPARE(X)                                     \
