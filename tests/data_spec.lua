@@ -156,7 +156,8 @@ describe("cifar10", function()
     for _, case in ipairs {
       { { tran = 5 }, "tran", "train" }, { { train = 0 }, "'train'" }, { { train = 1.5 }, "'train'" },
       { { train = "5" }, "'train'" }, { { val = -1 }, "'val'" }, { { test = 10001 }, "'test'", "10000" },
-      { { train = 49001 }, "train + val" }, { { sample = true, train = 301 }, "'train'", "300" },
+      { { train = 49001 }, "train + val" },
+      { { sample = true, train = 301 }, "'train'", "the sample has 300 images to train", "100 to test" },
       { { train = 0 / 0 }, "'train'" }, { { train = 1 << 53 }, "'train'" },
       { { center = "pixel" }, "'center'" },
       { { scale = "image" }, "'scale'" }, { { scale = 0 }, "'scale'" }, { { scale = -1 }, "'scale'" },

@@ -166,7 +166,16 @@ describe("safetensors", function()
     for _, length in ipairs { 0, 1, 3, 100000001, math.maxinteger, -1, math.mininteger } do
       local path = put("length.safetensors", string.pack("<i8", length) .. "{}")
       local got, message = pl.load(path)
-      refused(got, message, path .. ": expected a header of 2 to 2 bytes")
+      refused(got, message, path .. ": not a safetensors file, or damaged: expected a header of 2 to 2 bytes")
+    end
+    for first_bytes, kind in pairs {
+      ["PK\3\4\20\0\0\0"] = "a zip archive: .npz", ["\x93NUMPY\1\0"] = "a NumPy array, .npy",
+      ["\x89HDF\r\n\x1a\n"] = "HDF5", ["\x80\2}q\0X\2\0"] = "Python's pickle", ["# Readme"] = "text",
+      ["\x89PNG\r\n\x1a\n"] = "a PNG image",
+    } do
+      local path = put("other", first_bytes .. ("x"):rep(100))
+      local got, message = pl.load(path)
+      refused(got, message, path .. ": not a safetensors file, it looks like " .. kind)
     end
     for _, path in ipairs { temp .. "/missing", temp, "/dev/zero", put("short", "1234567") } do
       local got, message = pl.load(path)

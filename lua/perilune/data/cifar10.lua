@@ -56,7 +56,11 @@ local function check_options(options)
   for i = 1, #set - 1 do total = total + set[i].count end
   local function count(name, default, low, high)
     if options[name] == nil then return default end
-    return check.integer(options[name], FN, name, low, high)
+    local value = type(options[name]) == "number" and math.tointeger(options[name])
+    check.arg(value and value >= low and value <= high, FN, name,
+      ("an integer from %d to %d (the %s has %d images to train and validate on, %d to test on)"):format(
+        low, high, sample and "sample" or "full set", total, tests), options[name])
+    return value
   end
   local o = {
     set = set,
@@ -72,8 +76,8 @@ local function check_options(options)
     dtype = one_of(options, "dtype", "uint8", "float32"),
   }
   if o.train + o.val > total then
-    check.raise("%s: train + val: expected at most the %d images of the training files, got %d + %d",
-      FN, total, o.train, o.val)
+    check.raise("%s: train + val: expected at most the %d images of the %straining files, got %d + %d",
+      FN, total, sample and "sample's " or "", o.train, o.val)
   end
   check.arg(o.dir == nil or type(o.dir) == "string", FN, "dir", "a folder", o.dir)
   if type(o.scale) == "number" then

@@ -106,20 +106,38 @@ end
 
 -- ---- reading ---------------------------------------------------------------------------------------
 
+-- How other files begin, for those who open one by mistake.
+local OTHERS <const> = {
+  { "PK\3\4", "a zip archive: .npz, .keras, or PyTorch's .pt" }, { "\x93NUMPY", "a NumPy array, .npy" },
+  { "\x89HDF\r\n", "HDF5, such as Keras's .h5" }, { "GGUF", "GGUF" }, { "\x89PNG", "a PNG image" },
+  { "\xff\xd8\xff", "a JPEG image" }, { "\x1f\x8b", "gzip" }, { "\x80[\2-\5]", "Python's pickle" },
+  { "\x7fELF", "a program" }, { "[\t\r\n -~]+$", "text" },
+}
+
+local function not_ours(first_bytes, why)
+  for _, other in ipairs(OTHERS) do
+    if first_bytes:find("^" .. other[1]) then
+      return ("not a safetensors file, it looks like %s (%s)"):format(other[2], why)
+    end
+  end
+  return "not a safetensors file, or damaged: " .. why
+end
+
 --- The header's text and the offset of the numbers.
 local function read_header(path, size)
   if size < 8 then return nil, ("expected at least 8 bytes, got %d"):format(size) end
   local bytes, message = core.read_tensor(path, 0, "uint8", { 8 })
   if not bytes then return nil, message end
-  local length = string.unpack("<i8", bytes:tobytes())
+  local first = bytes:tobytes()
+  local length = string.unpack("<i8", first)
   if length < 2 or length > MAX_HEADER or length > size - 8 then
-    return nil, ("expected a header of 2 to %d bytes, its length reads %u"):format(
-      math.min(MAX_HEADER, size - 8), length)
+    return nil, not_ours(first, ("expected a header of 2 to %d bytes, its length reads %u"):format(
+      math.min(MAX_HEADER, size - 8), length))
   end
   bytes, message = core.read_tensor(path, 8, "uint8", { length })
   if not bytes then return nil, message end
   local text = bytes:tobytes()
-  if text:sub(1, 1) ~= "{" then return nil, "the header does not start with '{'" end
+  if text:sub(1, 1) ~= "{" then return nil, not_ours(first, "the header does not start with '{'") end
   return text, 8 + length
 end
 
