@@ -92,9 +92,11 @@ local function run(name, title, config)
     config.hidden_size, config.learning_rate, config.learning_rate_decay, config.reg,
     config.epochs and config.epochs .. " epochs" or config.num_iters .. " iterations", options.seed))
   local net, histories = task.train(data, config, pl.rng(options.seed), console.progress("training"))
-  local accuracy = {}
-  for _, split in ipairs { "train", "val", "test" } do accuracy[split] = task.accuracy(net, data[split]) end
-  local found = diagnosis.of(histories, accuracy)
+  local accuracy, count = {}, {}
+  for _, split in ipairs { "train", "val", "test" } do
+    accuracy[split], count[split] = task.accuracy(net, data[split]), #data[split].x
+  end
+  local found = diagnosis.of(histories, accuracy, count)
   print(("Accuracy: training %s, validation %s, test %s"):format(percent(accuracy.train),
     percent(accuracy.val), percent(accuracy.test)))
   print("Diagnosis from its curves:\n" .. found.text)

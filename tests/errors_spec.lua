@@ -93,6 +93,7 @@ local BAD <const> = {
     tensor({ 3, 2 }, "int32"), tensor(2, 2, 2) }), -- to the right of {2, 3}
   vector = join(ODD, { NIL, 1, "t", {}, tensor(2), tensor({}), tensor(3, 1), tensor({ 3 }, "float64") }),
     -- of 3
+  names = join(ODD, { NIL, 1, "t", { 1 }, { "t", {} }, tensor(1) }),
   threads = join(ODD, NOT_INTEGERS, HUGE, { NIL, 0, -1, tensor(1) }),
   square = join(ODD, { NIL, 1, "t", {}, nan, tensor(2), tensor({}), tensor(2, 2, 2) }), -- a matrix
   one = join(ODD, { NIL, 1, "t", {}, tensor(2), tensor({}):expand(2), tensor(0) }), -- of one element
@@ -122,6 +123,7 @@ local CALLS <const> = {
   where = { { m:gt(0), m, m }, { "mask", "operand", "operand" } },
   concatenate = { { { m, m }, 1 }, { "tensors", "axis?" } },
   stack = { { { m }, 1 }, { "tensors", "new_axis?" } },
+  nearest = { { "sofmax", { "softmax" } }, { false, "names" } },
   set_threads = { { pl.threads() }, { "threads" } },
 
   shape = { { m }, { "tensor" } },
@@ -307,8 +309,8 @@ describe("a message", function()
 
   it("names the method that was meant", function()
     for name, meant in pairs {
-      tranpose = "did you mean 'transpose'", rehsape = "did you mean 'reshape'", astype = "t:to()", T = "t:t()",
-      ndim = "t:rank()", ["1:2"] = "a slice is written t[{ {first, last}, {} }]", nosuch = '"nosuch"',
+      tranpose = "did you mean 'transpose'", rehsape = "did you mean 'reshape'", astype = "t:to()",
+      T = "t:t()", ndim = "t:rank()", ["1:2"] = "a slice is written t[{ {first, last}, {} }]", nosuch = '"nosuch"',
     } do
       local text = message_of(function() return m[name] end)
       assert.equal(HERE, text:match("^(.-):%d+:"))
@@ -316,14 +318,15 @@ describe("a message", function()
     end
     assert.matches("tensor has no method", message_of(function() m:nosuch() end))
     assert.equal(core.methods.sum, m.sum)
-    assert.matches('pl.plot has no field "line"; known are: figure', message_of(function() pl.plot.line() end))
+    assert.matches('pl.plot has no field "line"; known are: fig', message_of(function() pl.plot.line() end))
     assert.matches("pl.plot .* did you mean 'figure'", message_of(function() pl.plot.figrue() end))
     assert.matches('pl.data has no field "mnist"; known are', message_of(function() return pl.data.mnist end))
     assert.matches('no field "nn"$', message_of(function() return pl.nn end))
   end)
 
   it("suggests a name only where one is near", function()
-    local function near(name) return check.nearest(name, { "ne", "sample", "sum", "sub", "tan", "softmax" }) end
+    local known = { "ne", "sample", "sum", "sub", "tan", "softmax" }
+    local function near(name) return check.nearest(name, known) end
     assert.equal("sample", near "smaple")
     assert.equal("sample", near "Sample")
     assert.equal("sum", near "smu")

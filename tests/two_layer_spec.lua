@@ -106,15 +106,23 @@ describe("TwoLayerNet", function()
     local place = ("two_layer_spec.lua:%d: TwoLayerNet: option"):format(debug.getinfo(1, "l").currentline + 1)
     raises(function() local _ = TwoLayerNet{ input_size = 4 } end, place, "is missing")
     raises(function() local _ = TwoLayerNet.new() end, "two_layer_spec.lua:", "expected a table of options")
-    raises(function() return (make{ hidden_sise = 3 }) end, "TwoLayerNet: unknown option 'hidden_sise'")
+    raises(function() return (make{ hidden_sise = 3 }) end,
+      "TwoLayerNet: unknown option \"hidden_sise\"; did you mean 'hidden_size'?")
+    raises(function() return (make{ [3] = 3 }) end, "unknown option 3; known are: dtype, hidden_size")
+    raises(function() return (TwoLayerNet:new{ input_size = 4 }) end, "two_layer_spec.lua:",
+      "expected a table of options, got a TwoLayerNet: call it with a dot")
+    raises(function() return (make():new{ input_size = 4 }) end, "got a TwoLayerNet: call it with a dot")
     for _, bad in ipairs { 0, -1, 2.5, 0 / 0, "10" } do
       raises(function() return (make{ hidden_size = bad }) end, "'hidden_size': expected a positive integer")
     end
+    raises(function() return (make{ hidden_size = "10" }) end, 'got "10"')
+    raises(function() return (make{ std = X }) end, "got tensor {5, 4} float32")
     raises(function() return (make{ std = -1 }) end, "'std': expected a number from 0 up, got -1")
     raises(function() return (make{ rng = 3 }) end, "'rng': expected a generator")
     raises(function() return (make{ dtype = "float16" }) end, "float16")
     local net = make()
-    raises(function() net:loss(X, y, { rag = 1 }) end, "two_layer_spec.lua:", "loss: unknown option 'rag'")
+    raises(function() net:loss(X, y, { rag = 1 }) end, "two_layer_spec.lua:",
+      "loss: unknown option \"rag\"; did you mean 'reg'?")
     raises(function() net:loss(X, y, { reg = 0 / 0 }) end, "'reg': expected a number from 0 up")
     raises(function() net:train(X, y, X, y, { num_iters = 1 }) end, "'learning_rate' is missing")
     raises(function() net:train(X, y, X, y, { learning_rate = 1, num_iters = 1, normalizer = 3 }) end,
@@ -339,16 +347,36 @@ describe("the diagnosis", function()
     return { loss_history = list }
   end
 
+  local many = { train = 49000, val = 1000 }
+
   it("tells a straight line from a curve that levels off", function()
-    local line = diagnosis.of(losses(function(t) return 2.3 - t end), { train = 0.3, val = 0.3 })
+    local line = diagnosis.of(losses(function(t) return 2.3 - t end), { train = 0.3, val = 0.3 }, many)
     assert.near(0.5, line.late_share, 0.02)
     contains(line.text, "learning rate is too low", "No gap", "too little capacity")
     local decay = losses(function(t) return 1 + math.exp(-8 * t) end)
-    local curve = diagnosis.of(decay, { train = 0.6, val = 0.5 })
+    local curve = diagnosis.of(decay, { train = 0.6, val = 0.5 }, many)
     assert.is_true(curve.late_share < 0.1)
     contains(curve.text, "learning rate is high enough", "A wide gap: overfitting", "10.0 points")
-    local flat = diagnosis.of(losses(function() return 2.3 end), { train = 0.53, val = 0.5 })
-    contains(flat.text, "hardly falls", "A small gap")
+    contains(diagnosis.of(decay, { train = 0.54, val = 0.5 }, many).text, "A small gap")
+  end)
+
+  it("takes nothing from the gap of a net that never learnt", function()
+    local flat = diagnosis.of(losses(function() return 2.303 end), { train = 0.2, val = 0.06 }, many)
+    contains(flat.text, "never fell: the learning rate is too low", "a gap says nothing")
+    assert.is_nil(flat.text:find("overfitting", 1, true))
+    local rising = diagnosis.of(losses(function(t) return 2.3 + t end), { train = 0.2, val = 0.06 }, many)
+    contains(rising.text, "It rose: the learning rate is too high")
+    assert.is_nil(rising.text:find("overfitting", 1, true))
+  end)
+
+  it("knows that a gap on few images is noise", function()
+    local falling = losses(function(t) return 1 + math.exp(-8 * t) end)
+    local few = diagnosis.of(falling, { train = 0.3, val = 0.2 }, { train = 250, val = 50 })
+    assert.near(math.sqrt(0.3 * 0.7 / 250 + 0.2 * 0.8 / 50), few.error, 1e-12)
+    contains(few.text, "On only 250 and 50 images its standard error is 6.4 points: the gap is within noise")
+    assert.is_nil(few.text:find("overfitting", 1, true))
+    local wide = diagnosis.of(falling, { train = 0.9, val = 0.2 }, { train = 250, val = 50 })
+    contains(wide.text, "A wide gap: overfitting")
   end)
 end)
 

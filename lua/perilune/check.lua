@@ -41,7 +41,8 @@ end
 
 -- How many letters to change, add, leave out or swap with their neighbour (optimal string alignment).
 local function distance(a, b)
-  local before, above, row = {}, {}, {}
+  local before, above
+  local row = {}
   for j = 0, #b do row[j] = j end
   for i = 1, #a do
     before, above, row = above, row, { [0] = i }
@@ -63,8 +64,10 @@ end
 ---@return string?
 function check.nearest(name, known)
   name = tostring(name):lower()
+  check.arg(type(known) == "table", "nearest", "known", "a list of names", known)
   local best, least = nil, math.min(3, #name // 3) + 1
   for _, candidate in ipairs(known) do
+    check.arg(type(candidate) == "string", "nearest", "known", "a list of names", candidate)
     local d = math.abs(#candidate - #name) < least and distance(name, candidate:lower()) or least
     if d < least then best, least = candidate, d end
   end

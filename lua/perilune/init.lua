@@ -23,6 +23,7 @@ for name, constructor in pairs(tensor) do pl[name] = constructor end
 -- Parts that are a module of their own, and functions that come out of one.
 local modules = { data = "perilune.data", plot = "perilune.plot", gradcheck = "perilune.gradcheck" }
 local members = {
+  nearest = "perilune.check",
   rng = "perilune.random",
   numpy_rng = "perilune.random",
   save = "perilune.data.safetensors",
