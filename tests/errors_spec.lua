@@ -310,7 +310,8 @@ describe("a message", function()
   it("names the method that was meant", function()
     for name, meant in pairs {
       tranpose = "did you mean 'transpose'", rehsape = "did you mean 'reshape'", astype = "t:to()",
-      T = "t:t()", ndim = "t:rank()", ["1:2"] = "a slice is written t[{ {first, last}, {} }]", nosuch = '"nosuch"',
+      T = "t:t()", ndim = "t:rank()", nosuch = '"nosuch"',
+      ["1:2"] = "a slice is written t[{ {first, last}, {} }]",
     } do
       local text = message_of(function() return m[name] end)
       assert.equal(HERE, text:match("^(.-):%d+:"))
