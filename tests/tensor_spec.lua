@@ -118,7 +118,7 @@ local ELSEWHERE <const> = {
   ["tests/determinism_spec.lua"] = { "threads", "set_threads", "isa" },
   ["tests/errors_spec.lua"] = { "raise", "describe", "mark_library" },
   ["tests/random_spec.lua"] = { "rng", "numpy_rng", "philox4x32", "generator" },
-  ["tests/plot_spec.lua"] = {
+  ["tests/image_spec.lua"] = {
     "canvas_markers", "canvas_picture", "canvas_polygon", "canvas_polyline", "canvas_rect", "canvas_text",
     "text_measure", "png_decode", "png_encode", "png_write",
   },
