@@ -65,6 +65,13 @@ void pl_check_scalar(lua_State *L, int arg, const char *fn, const char *name, pl
                      pl_scalar *scalar);
 pl_tensor pl_scalar_tensor(pl_dtype dtype, pl_scalar *scalar);
 
+/* Hands a call over to an argument that is no tensor but stands for one, as a recorded variable
+** does: to its metafield __tensor_call(name, ...). True when it did, with the results on top of
+** the stack: `if (pl_defer(L, fn)) return lua_gettop(L);`. The name ends before a blank in fn. */
+bool pl_defer(lua_State *L, const char *fn);
+/* The same for entries of the list at 1: __tensor_call(name, entries..., argument 2 or 1). */
+bool pl_defer_list(lua_State *L, const char *fn);
+
 /* Arguments. */
 int64_t pl_check_integer(lua_State *L, int arg, const char *fn, const char *name, int64_t low,
                          int64_t high);

@@ -139,6 +139,7 @@ static int bind_binary(lua_State *L) {
   pl_scalar scalar;
   pl_tensor in[2];
   double scale = 1;
+  if (pl_defer(L, fn)) return lua_gettop(L);
   if (in_place) pl_check_writable(L, 1, fn);
   check_operands(L, fn, in, &scalar);
   if (op == PL_add && !lua_isnoneornil(L, 3)) { /* t:add(other, scale) */
@@ -173,6 +174,7 @@ static int bind_binary(lua_State *L) {
 /* core.where(condition, a, b): condition ~= 0 ? a : b, all three broadcast */
 static int bind_where(lua_State *L) {
   static const char fn[] = "where";
+  if (pl_defer(L, fn)) return lua_gettop(L);
   const pl_tensor *condition = pl_check_dtype(L, 1, fn, "condition", PL_UINT8);
   static const char *const names[2] = {"a", "b"};
   pl_dtype dtype = PL_FLOAT32;

@@ -286,6 +286,7 @@ static const pl_tensor *check_entry(lua_State *L, const char *fn, lua_Integer i,
 /* core.concatenate(list [, axis]) */
 static int bind_concatenate(lua_State *L) {
   static const char fn[] = "concatenate";
+  if (pl_defer_list(L, fn)) return lua_gettop(L);
   const lua_Integer n = check_list(L, fn);
   lua_settop(L, 2);
   const pl_tensor *first = check_entry(L, fn, 1, NULL, -1); /* stays at 3 */
@@ -316,6 +317,7 @@ static int bind_concatenate(lua_State *L) {
 /* core.stack(list [, axis]) */
 static int bind_stack(lua_State *L) {
   static const char fn[] = "stack";
+  if (pl_defer_list(L, fn)) return lua_gettop(L);
   const lua_Integer n = check_list(L, fn);
   lua_settop(L, 2);
   const pl_tensor *first = check_entry(L, fn, 1, NULL, -1); /* stays at 3 */

@@ -29,6 +29,7 @@ static _Noreturn void raise_shapes(lua_State *L, const pl_tensor *a, const pl_te
 ** vectors give a number. */
 static int bind_matmul(lua_State *L) {
   static const char fn[] = "matmul";
+  if (pl_defer(L, fn)) return lua_gettop(L);
   const pl_tensor *t[2] = {pl_check_tensor(L, 1, fn, "self"), pl_check_tensor(L, 2, fn, "other")};
   lua_settop(L, 2);
   if (t[0]->dtype != t[1]->dtype) pl_dtype_error(L, fn, t[0]->dtype, t[1]->dtype, "other");

@@ -21,13 +21,15 @@ local pl = {
 for name, constructor in pairs(tensor) do pl[name] = constructor end
 
 -- Parts that are a module of their own, and functions that come out of one.
-local modules = { data = "perilune.data", plot = "perilune.plot", gradcheck = "perilune.gradcheck" }
+local modules = { data = "perilune.data", plot = "perilune.plot", gradcheck = "perilune.gradcheck",
+  autograd = "perilune.autograd" }
 local members = {
   nearest = "perilune.check",
   rng = "perilune.random",
   numpy_rng = "perilune.random",
   save = "perilune.data.safetensors",
   load = "perilune.data.safetensors",
+  value_and_grad = "perilune.autograd",
 }
 
 return setmetatable(pl, {

@@ -1,0 +1,71 @@
+-- The table of differentiable operations: what each computes and what its gradient is, side by side.
+--
+--   ops.square = {
+--     backward = function(slot, dy, x) slot:add_gradient(1, dy * x * 2) end,
+--   }
+--
+-- forward(slot, ...) takes plain tensors and returns y (whatever it returns besides is passed on, without
+-- gradients); without it, the tensor method of that name computes. backward(slot, dy, ...) takes the
+-- gradient by y and the same arguments. The slot lends memory and keeps what forward leaves to backward:
+--   slot.y                         what forward returned
+--   slot:buffer(key, dtype, shape) a contiguous tensor, not set, the same memory at every step
+--   slot:needs(i)                  whether argument i wants a gradient
+--   slot:gradient(i)               its gradient's memory and whether to add to it, or else overwrite it;
+--                                  nil when it wants none
+--   slot:add_gradient(i, g)        hands over a computed gradient; it may share memory with dy
+--   slot:scratch(dtype, shape)     memory for the length of one backward call
+--
+-- An entry with a forward becomes a method of tensors, which computes at once into memory of its own; the
+-- tape (perilune.autograd) gives recorded variables the same methods. A forward named `recorded`
+-- serves the tape alone, where tensors have a method of their own.
+local core = require "perilune.core"
+local check = require "perilune.check"
+
+local methods = core.methods
+
+-- The slot of a call that nobody records.
+local Plain = {}
+Plain.__index = Plain
+
+function Plain.buffer(_, _, dtype, shape)
+  return core.empty(shape, dtype)
+end
+
+--- The function that takes a call over because of an argument that stands for a tensor.
+local function find_recorder(...)
+  for i = 1, select("#", ...) do
+    local argument = (select(i, ...))
+    if type(argument) == "table" then
+      local recorder = rawget(getmetatable(argument) or argument, "__tensor_call")
+      if recorder then return recorder end
+    end
+  end
+end
+
+local function plain_method(name, forward)
+  return function(self, ...)
+    local recorder = find_recorder(self, ...)
+    if recorder then return recorder(name, self, ...) end
+    check.arg(core.is_tensor(self), name, "self", "a tensor", self)
+    return forward(setmetatable({}, Plain), self, ...)
+  end
+end
+
+local ops = {}
+
+return setmetatable({}, {
+  __index = ops,
+  __pairs = function() return next, ops end,
+  __newindex = function(_, name, entry)
+    assert(entry.backward, name)
+    if entry.recorded then
+      entry.forward = entry.recorded
+    elseif entry.forward then
+      methods[name] = plain_method(name, entry.forward)
+    else
+      local method = assert(methods[name], name)
+      entry.forward = function(_, ...) return method(...) end
+    end
+    ops[name] = entry
+  end,
+})
