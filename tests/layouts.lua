@@ -88,6 +88,16 @@ layouts.domains = {
     uint8 = integers(1, 30),
   },
   small = { float = uniform(-2, 2), int32 = integers(-9, 9), uint8 = integers(0, 9) },
+  -- nowhere near 0, a halved integer or another number of the case
+  distinct = {
+    float = function(random, instance)
+      local taken, place = instance.taken or { count = 0 }
+      if taken.count > 380 then taken = { count = 0 } end
+      repeat place = random(-200, 199) until not taken[place]
+      instance.taken, taken[place], taken.count = taken, true, taken.count + 1
+      return (place + 0.25 + 0.5 * random()) / 50
+    end,
+  },
   near_one = { float = uniform(0.5, 1.5), int32 = rarely(-1), uint8 = rarely(0) },
   ties = {
     float = function(random) return random(-4, 4) / 2 end,

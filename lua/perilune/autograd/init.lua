@@ -51,8 +51,8 @@ function autograd.value_and_grad(f, ...)
   for i = 1, arguments.n do arguments[i] = leaves_of(arguments[i], recording) end
   local value = f(table.unpack(arguments, 1, arguments.n))
   if getmetatable(value) == Variable then
-    check.arg(value:numel() == 1, "value_and_grad", "f", "a function that returns one number, as sum() or mean() gives",
-      value.value)
+    check.arg(value:numel() == 1, "value_and_grad", "f",
+      "a function that returns one number, as sum() or mean() gives", value.value)
     recording:backward(value)
     value = value:item()
   else

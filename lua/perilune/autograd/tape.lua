@@ -48,9 +48,8 @@ end
 function Tape:take(dtype, shape)
   local numel, best = count(shape), nil
   for i, block in ipairs(self.free) do
-    if block.dtype == dtype and block.numel >= numel and not (best and self.free[best].numel <= block.numel) then
-      best = i
-    end
+    local fits = block.dtype == dtype and block.numel >= numel
+    if fits and not (best and self.free[best].numel <= block.numel) then best = i end
   end
   local block = best and table.remove(self.free, best) or new_block(dtype, numel)
   return block, tensor_in(block, shape)
@@ -162,7 +161,6 @@ function Tape:next_slot(name, entry)
   if not slot or slot.name ~= name then
     slot = setmetatable({ tape = self, name = name, entry = entry, blocks = {}, scratches = {}, inputs = {},
       arguments = {} }, Slot)
-    slot.out = setmetatable({ tape = self, op = name, slot = slot }, Variable)
     self.slots[self.used] = slot
   end
   return slot
@@ -176,6 +174,18 @@ local function check_alive(tape, v, name)
     check.raise("%s: the variable's pass is over and its memory is used again; keep what you need of it with "
       .. "v:detach():clone()", name)
   end
+end
+
+local function finish(slot, y, ...)
+  if type(y) == "number" then -- a reduction over all axes
+    local dtype = "float32"
+    for i = 1, slot.n do
+      if slot.inputs[i] then dtype = slot.inputs[i].value:dtype() end
+    end
+    y = slot:buffer("scalar", dtype, {}):fill_(y)
+  end
+  slot.y, slot.out.value = y, y
+  return slot.out, ...
 end
 
 --- Runs an operation on variables and plain values, and puts it on the tape.
@@ -194,29 +204,16 @@ function Tape:record(name, ...)
     arguments[i] = argument
   end
   slot.n = n
-  local out = slot.out
-  out.needs, out.pass, out.grad, out.block = needs, self.pass, nil, nil
-  return self:finish(slot, entry.forward(slot, table.unpack(arguments, 1, n)))
-end
-
-function Tape:finish(slot, y, ...)
-  if type(y) == "number" then -- a reduction over all axes
-    local dtype = "float32"
-    for i = 1, slot.n do
-      if slot.inputs[i] then dtype = slot.inputs[i].value:dtype() end
-    end
-    y = slot:buffer("scalar", dtype, {}):fill_(y)
-  end
-  slot.y, slot.out.value = y, y
-  return slot.out, ...
+  slot.out = setmetatable({ tape = self, op = name, slot = slot, needs = needs, pass = self.pass }, Variable)
+  return finish(slot, entry.forward(slot, table.unpack(arguments, 1, n)))
 end
 
 --- Fills in the gradients of everything that `loss` was computed from.
 ---@param loss Variable with one element
 function Tape:backward(loss)
   check_alive(self, loss, "backward")
-  check.arg(loss.value:numel() == 1, "backward", "loss", "a variable with one element, as sum() or mean() gives",
-    loss.value)
+  check.arg(loss.value:numel() == 1, "backward", "loss",
+    "a variable with one element, as sum() or mean() gives", loss.value)
   if not loss.needs then return end
   gradient_of(loss):fill_(1)
   for i = self.used, 1, -1 do

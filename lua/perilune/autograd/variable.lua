@@ -68,6 +68,11 @@ end
 
 -- ---- the metatable ---------------------------------------------------------------------------------
 
+local function refuse(name)
+  check.raise(name:sub(-1) == "_" and "%s: writing in place is not recorded in a variable; use %s"
+    or "%s: has no gradient; v:detach() gives the plain value", name, name:sub(1, -2))
+end
+
 function Variable.__tensor_call(name, ...)
   for i = 1, select("#", ...) do
     local argument = (select(i, ...))
@@ -75,8 +80,7 @@ function Variable.__tensor_call(name, ...)
       if not ops[name] then
         local plain = methods[name]
         if plain then return plain(...) end
-        check.raise(name:sub(-1) == "_" and "%s: writing in place is not recorded; use %s"
-          or "%s: has no gradient; v:detach() gives the plain value", name, name:sub(1, -2))
+        refuse(name)
       end
       return argument.tape:record(name, ...)
     end
@@ -85,8 +89,7 @@ end
 
 local function unknown(name)
   if type(name) == "string" and core.methods[name] then
-    check.raise(name:sub(-1) == "_" and "%s: writing in place is not recorded in a variable; use %s"
-      or "%s: has no gradient; v:detach() gives the plain value", name, name:sub(1, -2))
+    refuse(name)
   end
   local known = {}
   for key in pairs(methods) do known[#known + 1] = key end
@@ -124,13 +127,15 @@ end
 Variable.__name = "variable"
 
 local operators = {
-  __add = "add", __sub = "sub", __mul = "mul", __div = "div", __pow = "pow", __mod = "mod", __idiv = "floor_divide",
+  __add = "add", __sub = "sub", __mul = "mul", __div = "div", __pow = "pow", __mod = "mod",
+  __idiv = "floor_divide",
 }
 for event, name in pairs(operators) do
   Variable[event] = function(a, b) return Variable.__tensor_call(name, a, b) end
 end
 function Variable.__unm(a) return a:neg() end
 
+-- Tensors are ordered element by element.
 local function no_order()
   check.raise("variables are compared element by element with methods: a:lt(b), a:le(b), a:gt(b), a:ge(b)")
 end

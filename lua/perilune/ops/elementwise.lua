@@ -77,7 +77,7 @@ local binary = {
   pow = {
     function(dy, a, b) return dy * b * a ^ (b - 1) end,
     -- 0^b is 0 whatever b is
-    function(dy, a, b, y)
+    function(dy, a, _, y)
       local base = type(a) == "number" and math.log(a) or a:gt(0):where(a, 1):log()
       return dy * y * base
     end,

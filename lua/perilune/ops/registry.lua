@@ -20,6 +20,7 @@
 -- serves the tape alone, where tensors have a method of their own.
 local core = require "perilune.core"
 local check = require "perilune.check"
+require "perilune.tensor" -- has methods of its own
 
 local methods = core.methods
 

@@ -25,15 +25,15 @@ for _, name in ipairs { "select", "slice", "narrow", "permute", "transpose", "t"
 end
 
 -- x[key], with any key that indexes a tensor
-local function index(x, key)
+local function element(x, key)
   local y = x[key]
   if type(y) ~= "number" then return y end
   return x:narrow(1, key < 0 and key + x:size(1) + 1 or key, 1):reshape {}
 end
 
 ops.index = {
-  recorded = function(_, x, key) return index(x, key) end,
-  backward = back_through(index),
+  recorded = function(_, x, key) return element(x, key) end,
+  backward = back_through(element),
 }
 
 ops.expand = {
@@ -95,7 +95,9 @@ ops.concatenate = {
     local shape = list[1]:shape()
     local at = axis < 0 and axis + #shape + 1 or axis
     local joined = true
-    for i = 2, #list do joined = joined and list[i]:rank() == #shape and list[i]:dtype() == list[1]:dtype() end
+    for _, t in ipairs(list) do
+      joined = joined and t:rank() == #shape and t:dtype() == list[1]:dtype()
+    end
     if not joined or not shape[at] then return core.concatenate(list, axis) end -- which says what is wrong
     shape[at] = 0
     for _, t in ipairs(list) do shape[at] = shape[at] + t:size(at) end
