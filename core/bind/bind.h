@@ -100,6 +100,7 @@ void pl_bind_linalg(lua_State *L);
 void pl_bind_random(lua_State *L);
 void pl_bind_image(lua_State *L);
 void pl_bind_file(lua_State *L);
+void pl_bind_optimizer(lua_State *L);
 /* Adds a tensor method, found as t:name(...). Closes over `upvalues` values on the stack's top. */
 void pl_add_method(lua_State *L, const char *name, lua_CFunction function, int upvalues);
 

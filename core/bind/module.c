@@ -25,5 +25,6 @@ int luaopen_perilune_core(lua_State *L) {
   pl_bind_random(L);
   pl_bind_image(L);
   pl_bind_file(L);
+  pl_bind_optimizer(L);
   return 1;
 }

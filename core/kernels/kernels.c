@@ -38,6 +38,7 @@
 #define M(function) function##f
 #include "kernels/elementwise.inc"
 #include "kernels/index.inc"
+#include "kernels/optimizer.inc"
 #include "kernels/reduce.inc"
 #include "kernels/sort.inc"
 #undef REAL
@@ -53,6 +54,7 @@
 #define M(function) function
 #include "kernels/elementwise.inc"
 #include "kernels/index.inc"
+#include "kernels/optimizer.inc"
 #include "kernels/reduce.inc"
 #include "kernels/sort.inc"
 #undef REAL
@@ -119,6 +121,8 @@ static void logical_not(int64_t n, void *const *operand, const int64_t *stride, 
 #define ALL(name)                                                                                  \
   { name##_f32, name##_f64, name##_u8, name##_i32 }
 #define REDUCE(name, slots) [PL_REDUCE_##name] = ALL(reduce_##name),
+#define OPTIMIZER(name, ...)                                                                       \
+  [PL_OPTIMIZER_##name] = {optimizer_##name##_f32, optimizer_##name##_f64},
 #define CASTS(from)                                                                                \
   { to_float32_##from, to_float64_##from, to_uint8_##from, to_int32_##from }
 
@@ -138,5 +142,6 @@ const pl_kernels PASTE(pl_kernels, ISA) = {
     .equal = ALL(equal),
     .close = ALL(close),
     .sort = ALL(sort),
+    .optimizer = {.step = {PL_OPTIMIZER(OPTIMIZER)}},
     .peak = peak,
 };

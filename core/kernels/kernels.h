@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "kernels/optimizer.h"
 #include "tensor/tensor.h"
 
 #define PL_MAX_OPERANDS 4
@@ -165,6 +166,7 @@ typedef struct pl_kernels {
   pl_find_fn *find[PL_DTYPE_COUNT];
   pl_compare_fn *equal[PL_DTYPE_COUNT], *close[PL_DTYPE_COUNT];
   pl_sort_fn *sort[PL_DTYPE_COUNT];
+  pl_optimizer_kernels optimizer;
   /* x := a * x + b on registers; returns the operations done, adds the result to *sum */
   double (*peak)(int64_t rounds, float *sum);
 } pl_kernels;

@@ -21,8 +21,13 @@ local pl = {
 for name, constructor in pairs(tensor) do pl[name] = constructor end
 
 -- Parts that are a module of their own, and functions that come out of one.
-local modules = { data = "perilune.data", plot = "perilune.plot", gradcheck = "perilune.gradcheck",
-  autograd = "perilune.autograd" }
+local modules = {
+  autograd = "perilune.autograd",
+  data = "perilune.data",
+  gradcheck = "perilune.gradcheck",
+  optim = "perilune.optim",
+  plot = "perilune.plot",
+}
 local members = {
   nearest = "perilune.check",
   rng = "perilune.random",

@@ -1,0 +1,53 @@
+-- Optimizers, one file each: pl.optim.Adam{learning_rate = 1e-3}.
+local check = require "perilune.check"
+
+local files <const> = { SGD = "sgd", Adam = "adam" }
+
+local optim = { names = {} }
+for name in pairs(files) do optim.names[#optim.names + 1] = name end
+table.sort(optim.names)
+
+local function class_of(name)
+  for _, known in ipairs(optim.names) do
+    if type(name) == "string" and known:lower() == name:lower() then
+      return require("perilune.optim." .. files[known])
+    end
+  end
+end
+
+--- An optimizer from its name ("adam", "SGD"), from the table that config() gives ({class = "Adam", …}, or
+--- {"adam", learning_rate = 1e-3}), or as it is.
+---@param what string|table|Optimizer
+---@return Optimizer
+function optim.get(what)
+  local name, given = what, nil
+  if type(what) == "table" and type(what.step) ~= "function" then
+    given = {}
+    for key, value in pairs(what) do given[key] = value end
+    name, given.class = given.class or table.remove(given, 1), nil
+  elseif type(what) == "table" then
+    return what
+  end
+  local class = class_of(name)
+  if not class then
+    local near = check.nearest(name, optim.names)
+    check.raise("optim.get: expected an optimizer or the name of one, got %s; %s", check.describe(name),
+      near and ("did you mean '%s'?"):format(near) or "known are: " .. table.concat(optim.names, ", "))
+  end
+  return class(given)
+end
+
+return setmetatable(optim, {
+  __index = function(self, name)
+    local value
+    if files[name] then value = class_of(name) end
+    if name == "Optimizer" then value = require "perilune.optim.optimizer" end
+    if value == nil then
+      local near = check.nearest(name, { "get", "Optimizer", table.unpack(self.names) })
+      check.raise("optim has no field %s%s", check.describe(name),
+        near and ("; did you mean '%s'?"):format(near) or "")
+    end
+    rawset(self, name, value)
+    return value
+  end,
+})
