@@ -23,6 +23,7 @@ for name, constructor in pairs(tensor) do pl[name] = constructor end
 -- Parts that are a module of their own, and functions that come out of one.
 local modules = {
   autograd = "perilune.autograd",
+  nn = "perilune.nn",
   data = "perilune.data",
   gradcheck = "perilune.gradcheck",
   optim = "perilune.optim",
