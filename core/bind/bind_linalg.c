@@ -71,4 +71,38 @@ static int bind_matmul(lua_State *L) {
   return 1;
 }
 
-void pl_bind_linalg(lua_State *L) { pl_add_method(L, "matmul", bind_matmul, 0); }
+/* core.nn.matmul(out, a, b): the product of two matrices, into one that is there already */
+static int bind_matmul_into(lua_State *L) {
+  static const char fn[] = "matmul";
+  static const char *const names[] = {"out", "a", "b"};
+  const pl_tensor *t[3];
+  lua_settop(L, 3);
+  for (int i = 0; i < 3; i++) {
+    t[i] = pl_check_tensor(L, i + 1, fn, names[i]);
+    if (t[i]->rank != 2 || !pl_dtype_is_float(t[i]->dtype) || t[i]->dtype != t[0]->dtype)
+      pl_arg_error(L, i + 1, fn, names[i],
+                   "a matrix of dtype float32 or float64, the same for all");
+    if (t[i]->shape[0] > INT_MAX || t[i]->shape[1] > INT_MAX)
+      pl_arg_error(L, i + 1, fn, names[i], "a matrix with axes below 2^31");
+  }
+  if (t[1]->shape[1] != t[2]->shape[0])
+    raise_shapes(L, t[1], t[2],
+                 "the columns of the first and the rows of the second must be "
+                 "as many");
+  if (t[0]->shape[0] != t[1]->shape[0] || t[0]->shape[1] != t[2]->shape[1] ||
+      !pl_is_contiguous(t[0]) || pl_overlaps(t[0], t[1]) || pl_overlaps(t[0], t[2]))
+    pl_arg_error(L, 1, fn, "out", "a contiguous tensor {%I, %I} with memory of its own",
+                 (lua_Integer)t[1]->shape[0], (lua_Integer)t[2]->shape[1]);
+  const pl_tensor a = ready(L, 2), b = ready(L, 3);
+  pl_matmul(t[0], &a, &b);
+  lua_settop(L, 1);
+  return 1;
+}
+
+void pl_bind_linalg(lua_State *L) {
+  pl_add_method(L, "matmul", bind_matmul, 0);
+  luaL_getsubtable(L, -1, "nn");
+  lua_pushcfunction(L, bind_matmul_into);
+  lua_setfield(L, -2, "matmul");
+  lua_pop(L, 1);
+}

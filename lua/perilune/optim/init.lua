@@ -1,18 +1,24 @@
--- Optimizers, one file each: pl.optim.Adam{learning_rate = 1e-3}.
+-- Optimizers, one file each, and learning-rate schedules: pl.optim.Adam{learning_rate = 1e-3}.
 local check = require "perilune.check"
+local Optimizer = require "perilune.optim.optimizer"
 
-local files <const> = { SGD = "sgd", Adam = "adam" }
+local files <const> = {
+  Adadelta = "adadelta", Adagrad = "adagrad", Adam = "adam", AdamW = "adamw", Lion = "lion", Muon = "muon",
+  Nadam = "nadam", RMSprop = "rmsprop", SGD = "sgd",
+}
 
-local optim = { names = {} }
+local optim = { Optimizer = Optimizer, names = {} }
 for name in pairs(files) do optim.names[#optim.names + 1] = name end
 table.sort(optim.names)
 
+-- A class of this folder whatever the case of its name, or one that a user made with Optimizer:extend.
 local function class_of(name)
   for _, known in ipairs(optim.names) do
     if type(name) == "string" and known:lower() == name:lower() then
       return require("perilune.optim." .. files[known])
     end
   end
+  return name ~= nil and Optimizer.classes[name] or nil
 end
 
 --- An optimizer from its name ("adam", "SGD"), from the table that config() gives ({class = "Adam", …}, or
@@ -34,6 +40,9 @@ function optim.get(what)
     check.raise("optim.get: expected an optimizer or the name of one, got %s; %s", check.describe(name),
       near and ("did you mean '%s'?"):format(near) or "known are: " .. table.concat(optim.names, ", "))
   end
+  if given and type(given.learning_rate) == "table" and given.learning_rate.class then
+    given.learning_rate = optim.schedules.get(given.learning_rate)
+  end
   return class(given)
 end
 
@@ -41,9 +50,9 @@ return setmetatable(optim, {
   __index = function(self, name)
     local value
     if files[name] then value = class_of(name) end
-    if name == "Optimizer" then value = require "perilune.optim.optimizer" end
+    if name == "schedules" then value = require "perilune.optim.schedules" end
     if value == nil then
-      local near = check.nearest(name, { "get", "Optimizer", table.unpack(self.names) })
+      local near = check.nearest(name, { "get", "names", "schedules", "Optimizer", table.unpack(self.names) })
       check.raise("optim has no field %s%s", check.describe(name),
         near and ("; did you mean '%s'?"):format(near) or "")
     end

@@ -17,7 +17,7 @@ local kinds = options.kinds
 ---@field learning_rate number|function|table a number, a schedule (pl.optim.schedules) or a function of the
 ---  number of steps done, 0 at first; may be set at any time
 ---@field iterations integer updates done
-local Optimizer = { name = "Optimizer" }
+local Optimizer = { name = "Optimizer", classes = {} }
 Optimizer.__index = Optimizer
 Optimizer.__name = "Optimizer"
 
@@ -56,6 +56,7 @@ function Optimizer:extend(name, rows)
   })
   class.__index, class.__name = class, "optim." .. name
   class.__tostring = Optimizer.tostring
+  Optimizer.classes[name] = class
   local own = {}
   for i, row in ipairs(rows) do class.rows[i], own[row[1]] = row, true end
   for _, row in ipairs(shared) do
@@ -344,7 +345,7 @@ Optimizer.numbers = {}
 local function tensors_of(self)
   local tensors = {}
   for _, slot in ipairs(self.slots) do
-    for k, tensor in ipairs(slot.states) do tensors[slot.name .. "." .. slot.names[k]] = tensor end
+    for k, name in ipairs(slot.names) do tensors[slot.name .. "." .. name] = slot.states[k] end
     tensors[slot.name .. ".average"] = slot.average
     tensors[slot.name .. ".gradient_sum"] = slot.sum
   end
@@ -425,7 +426,8 @@ end
 --- rate that is a function cannot be written down.
 ---@return table { class = "Adam", learning_rate = …, … }
 function Optimizer:config()
-  if type(self.learning_rate) == "function" then
+  local rate = self.learning_rate
+  if type(rate) ~= "number" and not (type(rate) == "table" and rate.config) then
     check.raise("%s:config: a learning rate that is a function cannot be saved; use one of optim.schedules",
       self.name)
   end
