@@ -1,6 +1,5 @@
 -- Optimizers against plain Lua, and what all of them share.
 local cases = require "tests.cases.optimizers"
-local child = require "tests.child"
 local fixtures = require "tests.fixtures.optimizers"
 local layouts = require "tests.layouts"
 local pl = require "perilune"

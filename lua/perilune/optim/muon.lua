@@ -63,8 +63,8 @@ function Muon:rule(parameter)
   return "adam", { "momentum", "velocity" }
 end
 
--- What the iteration writes to, once for all steps: X and (b A + c A A) X are rows x columns with no more rows
--- than columns, A and A A are rows x rows. `matrix` is the direction d seen in that form.
+-- What the iteration writes to, once for all steps: X and (b A + c A A) X are rows x columns with no more
+-- rows than columns, A and A A are rows x rows. `matrix` is the direction d seen in that form.
 local function add_workspace(slot, rows, columns)
   local direction = core.full(slot.shape, 0, slot.dtype)
   slot.states[2] = direction

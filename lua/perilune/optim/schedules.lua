@@ -48,7 +48,8 @@ function Schedule:tostring()
   local parts = {}
   for i, row in ipairs(self.rows) do
     local value = self[row[1]]
-    parts[i] = row[1] .. " = " .. (type(value) == "table" and "{" .. table.concat(value, ", ") .. "}" or tostring(value))
+    local text = type(value) == "table" and "{" .. table.concat(value, ", ") .. "}" or tostring(value)
+    parts[i] = row[1] .. " = " .. text
   end
   return ("%s{%s}"):format(self.__name, table.concat(parts, ", "))
 end
@@ -127,7 +128,8 @@ function schedules.PiecewiseConstantDecay:check(fn)
   end
   for i = 2, #self.boundaries do
     if self.boundaries[i] <= self.boundaries[i - 1] then
-      check.raise("%s: boundaries must grow, but %s follows %s", fn, self.boundaries[i], self.boundaries[i - 1])
+      check.raise("%s: boundaries must grow, but %s follows %s", fn, self.boundaries[i],
+        self.boundaries[i - 1])
     end
   end
   for _, value in ipairs(self.values) do
@@ -188,8 +190,8 @@ function schedules.CosineDecayRestarts:at(step)
   return bottom + (top - bottom) * cosine(height, 0, step / period)
 end
 
---- Up from max_learning_rate / div_factor to max_learning_rate in the first pct_start of total_steps, then down
---- to the initial rate / final_div_factor at the last step, total_steps - 1, and no further.
+--- Up from max_learning_rate / div_factor to max_learning_rate in the first pct_start of total_steps, then
+--- down to the initial rate / final_div_factor at the last step, total_steps - 1, and no further.
 --- Smith and Topin, "Super-convergence", 2018; torch.optim.lr_scheduler.OneCycleLR.
 schedules.OneCycle = Schedule:extend("OneCycle", {
   { "max_learning_rate", REQUIRED, kinds.not_negative }, { "total_steps", REQUIRED, kinds.several },
