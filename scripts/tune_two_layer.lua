@@ -6,7 +6,7 @@
 -- Prints a table of its trials and leaves it as report.md; beside it lies the best net on validation.
 package.path = (arg[0]:match("^.*/") or "./") .. "?.lua;" .. package.path
 local pl = require "perilune"
-local console = require "two_layer.console"
+local console = require "console"
 local search = require "two_layer.search"
 local task = require "two_layer.task"
 

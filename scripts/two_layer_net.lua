@@ -7,7 +7,7 @@
 package.path = (arg[0]:match("^.*/") or "./") .. "?.lua;" .. package.path
 local pl = require "perilune"
 local TwoLayerNet = require "nets.two_layer_net"
-local console = require "two_layer.console"
+local console = require "console"
 local diagnosis = require "two_layer.diagnosis"
 local figures = require "two_layer.figures"
 local task = require "two_layer.task"
