@@ -72,6 +72,9 @@ bool pl_defer(lua_State *L, const char *fn);
 /* The same for entries of the list at 1: __tensor_call(name, entries..., argument 2 or 1). */
 bool pl_defer_list(lua_State *L, const char *fn);
 
+/* The random generator at arg, or NULL. */
+struct pl_generator *pl_to_generator(lua_State *L, int arg);
+
 /* Arguments. */
 int64_t pl_check_integer(lua_State *L, int arg, const char *fn, const char *name, int64_t low,
                          int64_t high);
@@ -101,6 +104,10 @@ void pl_bind_random(lua_State *L);
 void pl_bind_image(lua_State *L);
 void pl_bind_file(lua_State *L);
 void pl_bind_optimizer(lua_State *L);
+void pl_bind_dense(lua_State *L);
+void pl_bind_pool(lua_State *L);
+void pl_bind_dropout(lua_State *L);
+void pl_bind_loss(lua_State *L);
 /* Adds a tensor method, found as t:name(...). Closes over `upvalues` values on the stack's top. */
 void pl_add_method(lua_State *L, const char *name, lua_CFunction function, int upvalues);
 

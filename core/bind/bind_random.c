@@ -15,8 +15,10 @@
 
 /* ==== Arguments ==== */
 
+pl_generator *pl_to_generator(lua_State *L, int arg) { return luaL_testudata(L, arg, GENERATOR); }
+
 static pl_generator *check_self(lua_State *L, const char *fn) {
-  pl_generator *g = luaL_testudata(L, 1, GENERATOR);
+  pl_generator *g = pl_to_generator(L, 1);
   if (g == NULL)
     pl_arg_error(L, 1, fn, "self", "a random generator (call it with a colon: rng:%s(...))", fn);
   return g;

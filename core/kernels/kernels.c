@@ -6,6 +6,9 @@
 
 #include <math.h>
 #include <string.h>
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
 
 #include "kernels/accumulate.h"
 
@@ -28,10 +31,19 @@
 #define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
 #endif
 
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#elif defined(__AVX2__)
+#define VECTOR_BYTES 32
+#else
+#define VECTOR_BYTES 16
+#endif
+
 #define IS_FLOAT 1
 #define ISNAN(x) ((x) != (x))
 
 #define REAL float
+#define INTEGER int32_t
 #define WIDE float
 #define BITS 32
 #define FN(name) name##_f32
@@ -41,6 +53,16 @@
 #include "kernels/optimizer.inc"
 #include "kernels/reduce.inc"
 #include "kernels/sort.inc"
+
+#include "kernels/vector.inc"
+
+#include "kernels/dense.inc"
+#include "kernels/dropout.inc"
+#include "kernels/loss.inc"
+#include "kernels/pack.inc"
+#include "kernels/pool.inc"
+#undef INTEGER
+#undef LANES
 #undef REAL
 #undef WIDE
 #undef BITS
@@ -48,6 +70,7 @@
 #undef M
 
 #define REAL double
+#define INTEGER int64_t
 #define WIDE double
 #define BITS 64
 #define FN(name) name##_f64
@@ -57,6 +80,16 @@
 #include "kernels/optimizer.inc"
 #include "kernels/reduce.inc"
 #include "kernels/sort.inc"
+
+#include "kernels/vector.inc"
+
+#include "kernels/dense.inc"
+#include "kernels/dropout.inc"
+#include "kernels/loss.inc"
+#include "kernels/pack.inc"
+#include "kernels/pool.inc"
+#undef INTEGER
+#undef LANES
 #undef REAL
 #undef WIDE
 #undef BITS
@@ -144,4 +177,9 @@ const pl_kernels PASTE(pl_kernels, ISA) = {
     .sort = ALL(sort),
     .optimizer = {.step = {PL_OPTIMIZER(OPTIMIZER)}},
     .peak = peak,
+    .dense = {&dense_f32, &dense_f64},
+    .dropout = {&dropout_f32, &dropout_f64},
+    .loss = {&loss_f32, &loss_f64},
+    .pack = {&pack_f32, &pack_f64},
+    .pool = {&pool_f32, &pool_f64},
 };

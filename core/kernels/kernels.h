@@ -9,7 +9,12 @@
 
 #include <stdint.h>
 
+#include "kernels/dense.h"
+#include "kernels/dropout.h"
+#include "kernels/loss.h"
 #include "kernels/optimizer.h"
+#include "kernels/pack.h"
+#include "kernels/pool.h"
 #include "tensor/tensor.h"
 
 #define PL_MAX_OPERANDS 4
@@ -169,6 +174,12 @@ typedef struct pl_kernels {
   pl_optimizer_kernels optimizer;
   /* x := a * x + b on registers; returns the operations done, adds the result to *sum */
   double (*peak)(int64_t rounds, float *sum);
+  /* float32 and float64 */
+  const pl_dense_kernels *dense[2];
+  const pl_dropout_kernels *dropout[2];
+  const pl_loss_kernels *loss[2];
+  const pl_pack_kernels *pack[2];
+  const pl_pool_kernels *pool[2];
 } pl_kernels;
 
 /* The table for this processor. */

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "kernels/kernels.h"
 #include "runtime/pool.h"
 
 enum { TILE = 256, FEWEST_TILES = 8, SMALLEST_TILE = 32 };
@@ -46,6 +47,7 @@ typedef struct {
   layout a_layout, b_layout;
   int64_t m, n, k;
   int64_t tile_rows, tile_columns, row_tiles, column_tiles;
+  pl_matmul_extra extra;
 } matmul_job;
 
 static char *at(const pl_tensor *t, const int64_t *batch, int64_t row, int64_t column) {
@@ -55,6 +57,13 @@ static char *at(const pl_tensor *t, const int64_t *batch, int64_t row, int64_t c
 }
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+static void finish_tile(const matmul_job *job, int64_t m, int64_t n, int64_t column, void *c) {
+  const pl_matmul_extra *extra = &job->extra;
+  const char *bias = extra->bias;
+  if (bias != NULL) bias += column * (int64_t)pl_dtype_size(job->out->dtype);
+  pl_kernels_get()->dense[job->out->dtype]->bias_relu(m, n, c, job->n, bias, extra->relu);
+}
 
 static void matmul_tile(void *context, int64_t chunk) {
   const matmul_job *job = context;
@@ -72,12 +81,14 @@ static void matmul_tile(void *context, int64_t chunk) {
   const void *a = at(job->a, batch, row, 0), *b = at(job->b, batch, 0, column);
   int k = (int)job->k, lda = (int)job->a_layout.leading, ldb = (int)job->b_layout.leading;
   int ldc = (int)job->n;
+  const pl_matmul_extra *extra = &job->extra;
   if (job->out->dtype == PL_FLOAT32)
     cblas_sgemm(CblasRowMajor, job->a_layout.transpose, job->b_layout.transpose, m, n, k, 1.0f, a,
-                lda, b, ldb, 0.0f, c, ldc);
+                lda, b, ldb, extra->accumulate ? 1.0f : 0.0f, c, ldc);
   else
     cblas_dgemm(CblasRowMajor, job->a_layout.transpose, job->b_layout.transpose, m, n, k, 1.0, a,
-                lda, b, ldb, 0.0, c, ldc);
+                lda, b, ldb, extra->accumulate ? 1.0 : 0.0, c, ldc);
+  if (extra->bias != NULL || extra->relu) finish_tile(job, m, n, column, c);
 }
 
 /* Tiles of one axis: at most TILE long, and more of them, down to SMALLEST_TILE, where an axis is
@@ -92,15 +103,22 @@ static int64_t tile_length(int64_t size) {
 static void use_one_blas_thread(void) { openblas_set_num_threads(1); }
 
 void pl_matmul(const pl_tensor *out, const pl_tensor *a, const pl_tensor *b) {
+  pl_matmul_with(out, a, b, (pl_matmul_extra){0});
+}
+
+void pl_matmul_with(const pl_tensor *out, const pl_tensor *a, const pl_tensor *b,
+                    pl_matmul_extra extra) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, use_one_blas_thread);
   if (out->numel == 0) return;
-  matmul_job job = {.out = out, .a = a, .b = b};
+  matmul_job job = {.out = out, .a = a, .b = b, .extra = extra};
   job.m = out->shape[out->rank - 2];
   job.n = out->shape[out->rank - 1];
   job.k = a->shape[a->rank - 1];
   if (job.k == 0) {
-    memset(out->data, 0, (size_t)out->numel * pl_dtype_size(out->dtype));
+    if (!extra.accumulate) memset(out->data, 0, (size_t)out->numel * pl_dtype_size(out->dtype));
+    if (extra.bias != NULL || extra.relu)
+      finish_tile(&job, out->numel / job.n, job.n, 0, out->data);
     return;
   }
   find_layout(a, &job.a_layout);

@@ -13,4 +13,13 @@ bool pl_matmul_ready(const pl_tensor *t);
 ** axes of a and b are already expanded to out's; a and b are ready; sizes fit an int. */
 void pl_matmul(const pl_tensor *out, const pl_tensor *a, const pl_tensor *b);
 
+/* What else happens to a tile while it is in cache. */
+typedef struct pl_matmul_extra {
+  bool accumulate;  /* out += instead of out := */
+  const void *bias; /* n numbers added to every row, or NULL */
+  bool relu;        /* then max(0, …) */
+} pl_matmul_extra;
+void pl_matmul_with(const pl_tensor *out, const pl_tensor *a, const pl_tensor *b,
+                    pl_matmul_extra extra);
+
 #endif

@@ -24,11 +24,10 @@ Split.__name = "CifarSplit"
 ---@return Tensor y int32
 function Split:batch(indices)
   local x, y = self.x, self.y
-  if indices ~= nil then x, y = x:index_select(1, indices), y:index_select(1, indices) end
-  if x:dtype() == "uint8" then
-    x = self.normalizer and self.normalizer:apply(x) or x:float()
-  end
-  return x, y
+  if indices ~= nil then y = y:index_select(1, indices) end
+  if x:dtype() == "uint8" and self.normalizer then return self.normalizer:apply(x, indices), y end
+  if indices ~= nil then x = x:index_select(1, indices) end
+  return x:dtype() == "uint8" and x:float() or x, y
 end
 
 -- ---- options ---------------------------------------------------------------------------------------

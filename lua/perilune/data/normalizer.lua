@@ -115,33 +115,33 @@ end
 
 --- Normalises images: (x - mean) / std in float32.
 ---@param x Tensor {n, h, w, c}, one image {h, w, c}, or rows {n, h*w*c}; uint8 or any dtype; not altered
----@return Tensor float32 of the same shape
-function Normalizer:apply(x)
+---@param indices? Tensor int32 {b}: only these of the n images (1 to n), in this order
+---@return Tensor float32 of the same shape, {b, …} with indices
+function Normalizer:apply(x, indices)
   local fn = "Normalizer:apply"
   local rank = core.is_tensor(x) and x:rank() or 0
   check.arg(rank >= 2 and rank <= 4, fn, "x", "images {n, h, w, c}, one image or rows {n, h*w*c}", x)
+  check.arg(indices == nil or (rank ~= 3 and core.is_tensor(indices) and indices:dtype() == "int32"
+    and indices:rank() == 1), fn, "indices", "a tensor {b} of dtype int32, for x with an axis of images", indices)
   local height, width, channels = image_shape(self, x)
   local mean, std, size = self.mean, self.std, height * width * channels
   if mean then
-    if mean:rank() == 1 and mean:size(1) == channels then mean = tile(mean, height, width) end
-    mean = mean:flatten()
-    check.arg(mean:numel() == size and (rank ~= 2 or x:size(2) == size), fn, "x",
+    local by_channel = mean:rank() == 1 and mean:size(1) == channels
+    check.arg((by_channel or mean:numel() == size) and (rank ~= 2 or x:size(2) == size), fn, "x",
       ("images of %d numbers, as its mean has"):format(mean:numel()), x)
+    mean = mean:flatten()
   end
   if core.is_tensor(std) then
     check.arg(std:size(1) == channels, fn, "x", ("images of %d channels"):format(std:size(1)), x)
-    std = tile(std, height, width)
   end
-  local n = rank == 3 and 1 or x:size(1)
-  local rows, out = x:reshape(n, size), core.empty({ n, size }, "float32")
-  for first = 1, n, CHUNK do
-    local count = math.min(CHUNK, n - first + 1)
-    local part = out:narrow(1, first, count)
-    part:copy_(rows:narrow(1, first, count))
-    if mean then part:sub_(mean) end
-    if std then part:div_(std) end
-  end
-  return out:reshape(table.unpack(x:shape()))
+  local shape = x:shape()
+  local n = rank == 3 and 1 or shape[1]
+  local images = x:reshape(n, height * width, channels)
+  if indices then n, shape[1] = indices:numel(), indices:numel() end
+  if x:dtype() ~= "uint8" then images = images:float() end
+  local out = core.empty({ n, height * width, channels }, "float32")
+  core.nn.pack(out, images, indices, mean, std)
+  return out:reshape(table.unpack(shape))
 end
 
 return Normalizer

@@ -32,6 +32,8 @@ function Plain.buffer(_, _, dtype, shape)
   return core.empty(shape, dtype)
 end
 
+function Plain.needs() return false end
+
 --- The function that takes a call over because of an argument that stands for a tensor.
 local function find_recorder(...)
   for i = 1, select("#", ...) do
