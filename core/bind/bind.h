@@ -100,6 +100,7 @@ void pl_bind_elementwise(lua_State *L);
 void pl_bind_reduce(lua_State *L);
 void pl_bind_index(lua_State *L);
 void pl_bind_linalg(lua_State *L);
+void pl_bind_conv(lua_State *L);
 void pl_bind_random(lua_State *L);
 void pl_bind_image(lua_State *L);
 void pl_bind_file(lua_State *L);

@@ -22,6 +22,7 @@ int luaopen_perilune_core(lua_State *L) {
   pl_bind_reduce(L);
   pl_bind_index(L);
   pl_bind_linalg(L);
+  pl_bind_conv(L);
   pl_bind_random(L);
   pl_bind_image(L);
   pl_bind_file(L);

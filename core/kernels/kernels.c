@@ -48,6 +48,7 @@
 #define BITS 32
 #define FN(name) name##_f32
 #define M(function) function##f
+#include "kernels/conv2d.inc"
 #include "kernels/elementwise.inc"
 #include "kernels/index.inc"
 #include "kernels/optimizer.inc"
@@ -75,6 +76,7 @@
 #define BITS 64
 #define FN(name) name##_f64
 #define M(function) function
+#include "kernels/conv2d.inc"
 #include "kernels/elementwise.inc"
 #include "kernels/index.inc"
 #include "kernels/optimizer.inc"
@@ -159,6 +161,12 @@ static void logical_not(int64_t n, void *const *operand, const int64_t *stride, 
 #define CASTS(from)                                                                                \
   { to_float32_##from, to_float64_##from, to_uint8_##from, to_int32_##from }
 
+#define CONV2D(of)                                                                                 \
+  {                                                                                                \
+    conv2d_lanes_##of, gather_patches_##of, outer_##of, pack_##of, pack_bias_##of, mask_##of,      \
+        join_##of, depthwise_##of, depthwise_data_##of, depthwise_kernel_##of                      \
+  }
+
 const pl_kernels PASTE(pl_kernels, ISA) = {
     .map = {PL_UNARY_ANY(ANY) PL_UNARY_FLOAT(FLOAT) PL_UNARY_TEST(FLOAT) PL_BINARY_ANY(ANY)
                 PL_BINARY_FLOAT(FLOAT) PL_BINARY_SCALED(FLOAT) PL_COMPARE(ANY) PL_LOGICAL(MASK)
@@ -175,6 +183,7 @@ const pl_kernels PASTE(pl_kernels, ISA) = {
     .equal = ALL(equal),
     .close = ALL(close),
     .sort = ALL(sort),
+    .conv2d = {CONV2D(f32), CONV2D(f64)},
     .optimizer = {.step = {PL_OPTIMIZER(OPTIMIZER)}},
     .peak = peak,
     .dense = {&dense_f32, &dense_f64},

@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "kernels/conv2d.h"
 #include "kernels/dense.h"
 #include "kernels/dropout.h"
 #include "kernels/loss.h"
@@ -171,6 +172,7 @@ typedef struct pl_kernels {
   pl_find_fn *find[PL_DTYPE_COUNT];
   pl_compare_fn *equal[PL_DTYPE_COUNT], *close[PL_DTYPE_COUNT];
   pl_sort_fn *sort[PL_DTYPE_COUNT];
+  pl_conv2d_kernels conv2d[2]; /* float32, float64 */
   pl_optimizer_kernels optimizer;
   /* x := a * x + b on registers; returns the operations done, adds the result to *sum */
   double (*peak)(int64_t rounds, float *sum);

@@ -1,0 +1,74 @@
+/*
+** Convolutions of images (NHWC) with kernels (HWIO), as matrix products that are never laid out:
+** see conv2d.inc for the tile they are made of. Sizes and steps count elements.
+*/
+#ifndef PL_KERNELS_CONV2D_H
+#define PL_KERNELS_CONV2D_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The geometry, as the user gives it; index 0 is vertical, 1 horizontal. */
+typedef struct pl_conv2d {
+  int64_t batch, in[2], in_channels;
+  int64_t kernel[2], stride[2], dilation[2], before[2],
+      after[2]; /* padding: top, left; bottom, … */
+  int64_t out[2], out_channels, groups;
+} pl_conv2d;
+
+/* `length` numbers that follow one another in steps, the first at `start`. */
+typedef struct pl_conv2d_run {
+  int64_t start, length;
+} pl_conv2d_run;
+
+/* Longer runs are cut, so that a block of weights stays in the first-level cache. */
+enum { PL_CONV2D_LONGEST_RUN = 128 };
+
+/*
+** out[i, r, p, c] := relu(bias[c] + sum_k in[i, r, p, k] * weights[k, c]), k along the runs, which
+** start at pixel p of row r of image i. `packed` holds weights and bias as pack left them.
+*/
+typedef struct pl_conv2d_gather {
+  int64_t images, rows, pixels, channels;
+  int64_t in_image, in_row, in_pixel, out_image, out_row, out_pixel;
+  int64_t runs, depth; /* depth: the sum of the runs' lengths */
+  const pl_conv2d_run *run;
+  const void *packed;
+  bool add, relu; /* add: out += instead, and no bias */
+} pl_conv2d_gather;
+
+/*
+** out[row, c] := sum_p in[band.start + row, p] * d[p, c] for c < channels, or += with add. The
+** pixels p are those of the runs, in_pixel apart; d is contiguous along them, d_pixel apart.
+*/
+typedef struct pl_conv2d_outer {
+  int64_t runs, bands, channels, in_pixel, d_pixel, out_row;
+  const pl_conv2d_run *run, *band; /* the rows of out come band after band */
+  bool add;
+} pl_conv2d_outer;
+
+typedef struct pl_conv2d_kernels {
+  int lanes; /* of a vector */
+  void (*gather)(const pl_conv2d_gather *g, const void *in, void *out);
+  void (*outer)(const pl_conv2d_outer *o, const void *in, const void *d, void *out);
+  /* packed rows first .. first + rows - 1 of depth := from[r*row + c*channel], c < channels */
+  void (*pack)(int64_t rows, int64_t channels, const void *from, int64_t row, int64_t channel,
+               int64_t first, int64_t depth, void *packed);
+  void (*pack_bias)(int64_t channels, const void *bias, int64_t depth, void *packed);
+  /* d := dy where y > 0 (or dy itself when y is NULL; d may be NULL), sum[c] := sum_p d[p, c] */
+  void (*mask)(int64_t pixels, int64_t channels, const void *dy, const void *y, void *d, void *sum);
+  /* sum[i] := (add ? sum[i] : 0) + parts[0][i] + parts[1][i] + …, i < n, `apart` apart */
+  void (*join)(int64_t n, int64_t parts, int64_t apart, const void *part, void *sum, bool add);
+  /* One input channel a group: rows first .. last - 1 of an image; an image; an image, += */
+  void (*depthwise)(const pl_conv2d *g, int64_t first, int64_t last, const void *x,
+                    const void *kernel, const void *bias, bool relu, void *y);
+  void (*depthwise_data)(const pl_conv2d *g, const void *dy, const void *kernel, void *dx);
+  void (*depthwise_kernel)(const pl_conv2d *g, const void *x, const void *dy, void *dkernel);
+} pl_conv2d_kernels;
+
+/* The numbers that pack and pack_bias need room for. */
+static inline int64_t pl_conv2d_packed(int lanes, int64_t depth, int64_t channels) {
+  return (depth + 1) * ((channels + lanes - 1) / lanes * lanes);
+}
+
+#endif

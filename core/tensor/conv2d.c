@@ -1,0 +1,332 @@
+/*
+** Convolutions of images. See conv2d.h for the contract.
+*/
+#include "tensor/conv2d.h"
+
+#include <string.h>
+
+#include "kernels/kernels.h"
+#include "runtime/pool.h"
+#include "tensor/window.h"
+
+enum {
+  FEWEST_TASKS = 16,
+  STRIP_BYTES = 65536, /* of padded input to a task, about what the caches like */
+  STRIP_PIXELS = 128   /* small images are taken together up to that many output pixels */
+};
+
+static const pl_conv2d_kernels *kernels_of(pl_dtype dtype) {
+  return &pl_kernels_get()->conv2d[dtype];
+}
+
+/* {==== Patches ==== */
+
+static int64_t gcd(int64_t a, int64_t b) {
+  while (b != 0) {
+    const int64_t rest = a % b;
+    a = b;
+    b = rest;
+  }
+  return a;
+}
+
+/*
+** Forward, output o is made of inputs o * stride - before + k * dilation. Backwards, input i went
+** into output (i + before - k * dilation) / stride for those k for which that is whole: the same k
+** for all i of one phase, i = phase + stride * q, and then output q + a constant.
+*/
+static pl_conv2d_axis make_axis(const pl_conv2d_plan *plan, int a, int64_t phase) {
+  const pl_conv2d *g = plan->g;
+  const int64_t stride = g->stride[a], dilation = g->dilation[a], kernel = g->kernel[a];
+  if (!plan->backward)
+    return (pl_conv2d_axis){.count = g->out[a],
+                            .out_step = 1,
+                            .in_step = stride,
+                            .origin = -g->before[a],
+                            .taps = kernel,
+                            .index_step = 1,
+                            .position_step = dilation};
+  pl_conv2d_axis axis = {.out_start = phase, .out_step = stride, .in_step = 1};
+  axis.count = pl_divide_up(g->in[a] - phase, stride);
+  const int64_t period = stride / gcd(stride, dilation), place = phase + g->before[a];
+  int64_t first = 0; /* the first k of this phase */
+  while (first < pl_least(period, kernel) && (place - first * dilation) % stride != 0) first++;
+  if (first >= pl_least(period, kernel)) return axis;
+  axis.taps = (kernel - 1 - first) / period + 1;
+  axis.index = first + (axis.taps - 1) * period; /* from the last, so that positions ascend */
+  axis.index_step = -period;
+  axis.position_step = period * dilation / stride;
+  axis.origin = (place - axis.index * dilation) / stride;
+  return axis;
+}
+
+/* The inputs that `count` outputs of an axis see. */
+static int64_t span(const pl_conv2d_axis *axis, int64_t count) {
+  if (axis->taps == 0 || count == 0) return 0;
+  return (count - 1) * axis->in_step + (axis->taps - 1) * axis->position_step + 1;
+}
+
+static bool stays_inside(const pl_conv2d_axis *axis, int64_t size) {
+  return axis->taps == 0 || axis->count == 0 ||
+         (axis->origin >= 0 && axis->origin + span(axis, axis->count) <= size);
+}
+
+bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtype, bool backward) {
+  *plan = (pl_conv2d_plan){.g = g, .dtype = dtype, .backward = backward, .direct = true};
+  plan->depthwise = g->groups > 1 && g->groups == g->in_channels;
+  plan->from_channels = backward ? g->out_channels : g->in_channels;
+  plan->to_channels = backward ? g->in_channels : g->out_channels;
+  int64_t widest[2] = {0, 0}, most[2] = {1, 1}, tallest_step = 1, extent = 1;
+  for (int a = 0; a < 2; a++) {
+    plan->from[a] = backward ? g->out[a] : g->in[a];
+    plan->to[a] = backward ? g->in[a] : g->out[a];
+    plan->phases[a] = backward ? pl_least(g->stride[a], pl_most(g->in[a], 1)) : 1;
+    for (int64_t phase = 0; phase < plan->phases[a]; phase++) {
+      const pl_conv2d_axis axis = make_axis(plan, a, phase);
+      plan->direct = plan->direct && stays_inside(&axis, plan->from[a]);
+      widest[a] = pl_most(widest[a], span(&axis, axis.count));
+      most[a] = pl_most(most[a], axis.count);
+      if (a == 0) {
+        tallest_step = axis.in_step;
+        extent = pl_most(extent, span(&axis, 1));
+      }
+    }
+  }
+  const int64_t size = (int64_t)pl_dtype_size(dtype);
+  const int64_t row_bytes = pl_most(widest[1], 1) * plan->from_channels * size;
+  const int64_t fewest_strips = pl_divide_up(FEWEST_TASKS, pl_most(g->batch, 1));
+  plan->rows = pl_most(1, (STRIP_BYTES / row_bytes - extent) / tallest_step + 1);
+  plan->rows = pl_least(plan->rows, pl_divide_up(most[0], pl_least(fewest_strips, most[0])));
+  plan->strips = pl_divide_up(most[0], plan->rows);
+  plan->rows = pl_divide_up(most[0], plan->strips);
+  plan->images = 1;
+  if (plan->strips == 1)
+    plan->images = pl_most(
+        1, pl_least(STRIP_PIXELS / pl_most(1, most[0] * most[1]) + 1, g->batch / FEWEST_TASKS));
+  plan->slots = pl_least(pl_threads(), PL_MAX_THREADS);
+
+  const int64_t taps = g->kernel[0] * g->kernel[1], phases = plan->phases[0] * plan->phases[1];
+  const int64_t group = plan->from_channels / g->groups;
+  int64_t packed, window = 0;
+  plan->runs_room = taps * (group / PL_CONV2D_LONGEST_RUN + 1);
+  if (plan->depthwise) return true;
+  if (!pl_size_mul(taps * group + phases,
+                   g->groups *
+                       pl_conv2d_packed(kernels_of(dtype)->lanes, 0, plan->to_channels / g->groups),
+                   &packed))
+    return false;
+  if (!plan->direct) {
+    const int64_t rows = (plan->rows - 1) * tallest_step + extent;
+    if (!pl_size_mul(rows, widest[1] * plan->from_channels, &window) ||
+        !pl_size_mul(window, plan->images, &window))
+      return false;
+  }
+  plan->window = window;
+  plan->runs_at = 0;
+  if (!pl_add_room(&plan->bytes, plan->runs_room, sizeof(pl_conv2d_run))) return false;
+  plan->packed_at = plan->bytes;
+  if (!pl_add_room(&plan->bytes, packed, (size_t)size)) return false;
+  plan->windows_at = plan->bytes;
+  return pl_add_room(&plan->bytes, window * plan->slots, (size_t)size);
+}
+
+/* One phase of a pass. */
+typedef struct {
+  const pl_conv2d_plan *plan;
+  const pl_conv2d_kernels *kernels;
+  pl_conv2d_axis axis[2];
+  int64_t width; /* of the window, or the image */
+  const char *from, *kernel, *bias;
+  char *to, *packed, *workspace;
+  int64_t runs, depth, group_packed; /* numbers of a group's packed weights */
+  pl_conv2d_run *run;
+  bool add, relu;
+  pl_slots slots;
+} pass_job;
+
+/* Where the numbers of a patch lie, from its first tap on. */
+static void list_runs(pass_job *job) {
+  const pl_conv2d_plan *plan = job->plan;
+  const pl_conv2d_axis *ay = &job->axis[0], *ax = &job->axis[1];
+  const int64_t group = plan->from_channels / plan->g->groups;
+  const bool joined = plan->g->groups == 1 && ax->position_step == 1;
+  job->runs = job->depth = 0;
+  for (int64_t y = 0; y < ay->taps; y++) {
+    for (int64_t x = 0; x < (joined ? pl_least(ax->taps, 1) : ax->taps); x++) {
+      int64_t start =
+          (y * ay->position_step * job->width + x * ax->position_step) * plan->from_channels;
+      int64_t left = joined ? ax->taps * group : group;
+      job->depth += left;
+      for (int64_t pieces = pl_divide_up(left, PL_CONV2D_LONGEST_RUN); pieces > 0; pieces--) {
+        const int64_t length = left / pieces;
+        job->run[job->runs++] = (pl_conv2d_run){start, length};
+        start += length;
+        left -= length;
+      }
+    }
+  }
+}
+
+/* Packs the weights of one tap of one group, or at the last the bias. */
+static void pack_task(void *context, int64_t chunk) {
+  const pass_job *job = context;
+  const pl_conv2d_plan *plan = job->plan;
+  const pl_conv2d *g = plan->g;
+  const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
+  const int64_t taps = job->axis[0].taps * job->axis[1].taps;
+  const int64_t group = chunk / (taps + 1), tap = chunk % (taps + 1);
+  const int64_t rows = plan->from_channels / g->groups, channels = plan->to_channels / g->groups;
+  char *packed = job->packed + group * job->group_packed * size;
+  if (tap == taps) {
+    const char *bias = job->bias != NULL ? job->bias + group * channels * size : NULL;
+    job->kernels->pack_bias(channels, bias, job->depth, packed);
+    return;
+  }
+  const pl_conv2d_axis *ay = &job->axis[0], *ax = &job->axis[1];
+  const int64_t ky = ay->index + ay->index_step * (tap / ax->taps);
+  const int64_t kx = ax->index + ax->index_step * (tap % ax->taps);
+  const int64_t in = g->in_channels / g->groups, out = g->out_channels / g->groups;
+  const char *from =
+      job->kernel + ((ky * g->kernel[1] + kx) * in * g->out_channels + group * out) * size;
+  job->kernels->pack(rows, channels, from, plan->backward ? 1 : g->out_channels,
+                     plan->backward ? g->out_channels : 1, tap * rows, job->depth, packed);
+}
+
+/* A strip of rows of some images. */
+static void pass_task(void *context, int64_t chunk) {
+  pass_job *job = context;
+  const pl_conv2d_plan *plan = job->plan;
+  const pl_conv2d *g = plan->g;
+  const pl_conv2d_axis *ay = &job->axis[0], *ax = &job->axis[1];
+  const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
+  const int64_t image = chunk / plan->strips * plan->images;
+  const int64_t row = chunk % plan->strips * plan->rows;
+  const int64_t images = pl_least(plan->images, g->batch - image);
+  const int64_t rows = pl_least(plan->rows, ay->count - row);
+  if (rows <= 0 || ax->count == 0) return;
+  const int64_t from_image = plan->from[0] * plan->from[1] * plan->from_channels;
+  const int64_t to_row = plan->to[1] * plan->to_channels, to_image = plan->to[0] * to_row;
+  const int64_t y = ay->origin + row * ay->in_step;
+  const char *from = job->from + image * from_image * size;
+  pl_conv2d_gather gather = {.images = images,
+                             .rows = rows,
+                             .pixels = ax->count,
+                             .channels = plan->to_channels / g->groups,
+                             .in_image = from_image,
+                             .in_row = ay->in_step * job->width * plan->from_channels,
+                             .in_pixel = ax->in_step * plan->from_channels,
+                             .out_image = to_image,
+                             .out_row = ay->out_step * to_row,
+                             .out_pixel = ax->out_step * plan->to_channels,
+                             .runs = job->runs,
+                             .depth = job->depth,
+                             .run = job->run,
+                             .add = job->add,
+                             .relu = job->relu};
+  int64_t slot = -1;
+  if (plan->direct) {
+    from += (y * plan->from[1] + ax->origin) * plan->from_channels * size;
+  } else {
+    slot = pl_slots_take(&job->slots);
+    char *window = job->workspace + plan->windows_at + (size_t)(slot * plan->window * size);
+    const int64_t tall = span(ay, rows);
+    gather.in_image = tall * job->width * plan->from_channels;
+    for (int64_t i = 0; i < images; i++)
+      pl_copy_window(window + i * gather.in_image * size, from + i * from_image * size, plan->from,
+                     plan->from_channels * size, y, ax->origin, tall, job->width);
+    from = window;
+  }
+  char *to = job->to + (image * to_image + (ay->out_start + row * ay->out_step) * to_row +
+                        ax->out_start * plan->to_channels) *
+                           size;
+  for (int64_t group = 0; group < g->groups; group++) {
+    gather.packed = job->packed + group * job->group_packed * size;
+    job->kernels->gather(&gather, from + group * (plan->from_channels / g->groups) * size,
+                         to + group * gather.channels * size);
+  }
+  if (slot >= 0) pl_slots_give(&job->slots, slot);
+}
+
+static void run_pass(pass_job *job) {
+  const pl_conv2d_plan *plan = job->plan;
+  const pl_conv2d *g = plan->g;
+  if (g->batch == 0) return;
+  job->kernels = kernels_of(plan->dtype);
+  job->run = (pl_conv2d_run *)(void *)(job->workspace + plan->runs_at);
+  job->packed = job->workspace + plan->packed_at;
+  for (int64_t phase = 0; phase < plan->phases[0] * plan->phases[1]; phase++) {
+    job->axis[0] = make_axis(plan, 0, phase / plan->phases[1]);
+    job->axis[1] = make_axis(plan, 1, phase % plan->phases[1]);
+    if (job->axis[0].taps == 0 || job->axis[1].taps == 0) {
+      if (job->add) continue;
+      for (int a = 0; a < 2; a++) job->axis[a].taps = job->axis[a].origin = 0;
+    }
+    job->width = plan->direct ? plan->from[1] : span(&job->axis[1], job->axis[1].count);
+    list_runs(job);
+    job->group_packed =
+        pl_conv2d_packed(job->kernels->lanes, job->depth, plan->to_channels / g->groups);
+    const int64_t taps = job->axis[0].taps * job->axis[1].taps;
+    pl_parallel_for(g->groups * (taps + 1), pack_task, job);
+    pl_slots_open(&job->slots, plan->slots);
+    pl_parallel_for(pl_divide_up(g->batch, plan->images) * plan->strips, pass_task, job);
+  }
+}
+
+/* }==== One input channel a group ==== {*/
+
+typedef struct {
+  const pl_conv2d_plan *plan;
+  const char *x, *kernel, *bias;
+  char *y;
+  bool relu, add;
+} depthwise_job;
+
+static void depthwise_task(void *context, int64_t chunk) {
+  const depthwise_job *job = context;
+  const pl_conv2d_plan *plan = job->plan;
+  const pl_conv2d *g = plan->g;
+  const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
+  const int64_t image = chunk / plan->strips, row = chunk % plan->strips * plan->rows;
+  const int64_t from_image = plan->from[0] * plan->from[1] * plan->from_channels * size;
+  const int64_t to_image = plan->to[0] * plan->to[1] * plan->to_channels * size;
+  const char *from = job->x + image * from_image;
+  char *to = job->y + image * to_image;
+  if (!plan->backward) {
+    kernels_of(plan->dtype)
+        ->depthwise(g, row, pl_least(row + plan->rows, g->out[0]), from, job->kernel, job->bias,
+                    job->relu, to);
+    return;
+  }
+  if (!job->add) memset(to, 0, (size_t)to_image);
+  kernels_of(plan->dtype)->depthwise_data(g, from, job->kernel, to);
+}
+
+/* }==== Passes ==== {*/
+
+void pl_conv2d_forward(const pl_conv2d_plan *plan, const void *x, const void *kernel,
+                       const void *bias, bool relu, void *y, void *workspace) {
+  if (plan->depthwise) {
+    depthwise_job job = {plan, x, kernel, bias, y, relu, false};
+    pl_parallel_for(plan->g->batch * plan->strips, depthwise_task, &job);
+    return;
+  }
+  pass_job job = {.plan = plan, .from = x, .kernel = kernel, .bias = bias, .to = y, .relu = relu};
+  job.workspace = workspace;
+  run_pass(&job);
+}
+
+void pl_conv2d_backward_data(const pl_conv2d_plan *plan, const void *dy, const void *kernel,
+                             bool add, void *dx, void *workspace) {
+  if (plan->depthwise) {
+    pl_conv2d_plan whole = *plan;
+    whole.strips = 1; /* neighbouring rows of dy meet in dx */
+    depthwise_job job = {&whole, dy, kernel, NULL, dx, false, add};
+    pl_parallel_for(plan->g->batch, depthwise_task, &job);
+    return;
+  }
+  pass_job job = {.plan = plan, .from = dy, .kernel = kernel, .to = dx, .add = add};
+  job.workspace = workspace;
+  run_pass(&job);
+}
+
+/* }==== */

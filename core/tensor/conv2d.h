@@ -1,0 +1,63 @@
+/*
+** Convolutions of images on the pool, float32 and float64. Every sum is taken in an order that the
+** sizes alone decide, so the bits are the same at any thread count. A plan is made first: it says
+** how much workspace (aligned to 64 bytes) the call needs.
+*/
+#ifndef PL_TENSOR_CONV2D_H
+#define PL_TENSOR_CONV2D_H
+
+#include <stddef.h>
+
+#include "kernels/conv2d.h"
+#include "tensor/tensor.h"
+
+/* What depends on one axis of the image: outputs out_start, out_start + out_step, … are made of
+** inputs origin + in_step * i + position_step * t, t < taps, with kernel row index + index_step * t. */
+typedef struct pl_conv2d_axis {
+  int64_t count, out_start, out_step, in_step, origin;
+  int64_t taps, index, index_step, position_step;
+} pl_conv2d_axis;
+
+/* A pass over the patches of `from` that writes `to`: x and y, or backwards dy and dx. */
+typedef struct pl_conv2d_plan {
+  const pl_conv2d *g;
+  pl_dtype dtype;
+  bool backward, depthwise, direct; /* direct: no patch leaves the image */
+  int64_t from[2], from_channels, to[2], to_channels;
+  int64_t phases[2];                /* the strides, backwards; one of them is one stride-1 pass */
+  int64_t images, rows, strips;     /* of an image's rows, to a task */
+  int64_t window, slots, runs_room; /* numbers of a padded strip; how many strips at a time */
+  size_t runs_at, packed_at, windows_at, bytes;
+} pl_conv2d_plan;
+
+/* False when the workspace would not fit memory. */
+bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtype, bool backward);
+/* y := conv2d(x, kernel) + bias (may be NULL), relu of it */
+void pl_conv2d_forward(const pl_conv2d_plan *plan, const void *x, const void *kernel,
+                       const void *bias, bool relu, void *y, void *workspace);
+/* dx := (or += with add) the gradient by x, given that by y */
+void pl_conv2d_backward_data(const pl_conv2d_plan *plan, const void *dy, const void *kernel,
+                             bool add, void *dx, void *workspace);
+
+typedef struct pl_conv2d_kernel_plan {
+  const pl_conv2d *g;
+  pl_dtype dtype;
+  bool depthwise, direct, copied; /* copied: dy, into whole vectors */
+  int64_t batch_parts, channel_parts, row_parts;
+  int64_t images, rows; /* of a strip */
+  int64_t window[2], window_room, d_room, slots;
+  size_t slot_bytes, slots_at, bytes;
+} pl_conv2d_kernel_plan;
+
+bool pl_conv2d_kernel_plan_make(pl_conv2d_kernel_plan *plan, const pl_conv2d *g, pl_dtype dtype);
+/* dkernel := (or +=) the gradient by the kernel */
+void pl_conv2d_backward_kernel(const pl_conv2d_kernel_plan *plan, const void *x, const void *dy,
+                               bool add, void *dkernel, void *workspace);
+
+/* Workspace of pl_conv2d_mask; d := dy where y > 0 (y NULL: everywhere; d may be NULL), and dbias,
+** unless NULL, := (or +=) its sum over the pixels */
+size_t pl_conv2d_mask_bytes(int64_t pixels, int64_t channels, pl_dtype dtype);
+void pl_conv2d_mask(int64_t pixels, int64_t channels, pl_dtype dtype, const void *dy, const void *y,
+                    void *d, void *dbias, bool add, void *workspace);
+
+#endif

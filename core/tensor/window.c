@@ -1,0 +1,45 @@
+/*
+** Padded copies and slots. See window.h for the contract.
+*/
+#include "tensor/window.h"
+
+#include <string.h>
+
+#include "tensor/tensor.h"
+
+void pl_slots_open(pl_slots *slots, int64_t count) {
+  slots->count = count;
+  for (int64_t i = 0; i < count; i++) atomic_flag_clear(&slots->taken[i]);
+}
+
+int64_t pl_slots_take(pl_slots *slots) {
+  for (int64_t i = 0;; i = (i + 1) % slots->count) {
+    if (!atomic_flag_test_and_set(&slots->taken[i])) return i;
+  }
+}
+
+void pl_slots_give(pl_slots *slots, int64_t slot) { atomic_flag_clear(&slots->taken[slot]); }
+
+bool pl_add_room(size_t *bytes, int64_t count, size_t size) {
+  int64_t room;
+  if (!pl_size_mul(count, (int64_t)size, &room) || room > (INT64_C(1) << 48)) return false;
+  *bytes += ((size_t)room + 63) & ~(size_t)63;
+  return true;
+}
+
+void pl_copy_window(char *out, const char *image, const int64_t size[2], int64_t pixel_bytes,
+                    int64_t y, int64_t x, int64_t rows, int64_t columns) {
+  const int64_t left = pl_least(pl_most(-x, 0), columns);
+  const int64_t right = pl_most(pl_least(size[1] - x, columns), left);
+  for (int64_t r = 0; r < rows; r++, out += columns * pixel_bytes) {
+    if (y + r < 0 || y + r >= size[0] || right == left) {
+      memset(out, 0, (size_t)(columns * pixel_bytes));
+      continue;
+    }
+    const char *row = image + ((y + r) * size[1] + x) * pixel_bytes;
+    memset(out, 0, (size_t)(left * pixel_bytes));
+    memcpy(out + left * pixel_bytes, row + left * pixel_bytes,
+           (size_t)((right - left) * pixel_bytes));
+    memset(out + right * pixel_bytes, 0, (size_t)((columns - right) * pixel_bytes));
+  }
+}
