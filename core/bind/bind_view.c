@@ -117,14 +117,15 @@ static pl_tensor resolve(lua_State *L, const pl_tensor *t, int arg) {
   return view;
 }
 
-/* A name that no method has. The metatable's `missing`, which the library's Lua sets, knows what may
-** have been meant. */
-static _Noreturn void raise_missing(lua_State *L) {
+/* A name that no method has. The metatable's `missing`, which the library's Lua sets, loads it or
+** knows what may have been meant. */
+static int find_missing(lua_State *L) {
   lua_settop(L, 2);
   if (luaL_getmetafield(L, 1, "missing") == LUA_TFUNCTION) {
     lua_pushvalue(L, 1);
     lua_pushvalue(L, 2);
-    lua_call(L, 2, 0);
+    lua_call(L, 2, 1);
+    if (!lua_isnil(L, -1)) return 1;
   }
   pl_raise(L, "tensor has no method %s", pl_describe(L, 2));
 }
@@ -137,7 +138,7 @@ static int bind_index(lua_State *L) {
   switch (lua_type(L, 2)) {
     case LUA_TSTRING:
       lua_pushvalue(L, 2);
-      if (lua_rawget(L, lua_upvalueindex(1)) == LUA_TNIL) raise_missing(L);
+      if (lua_rawget(L, lua_upvalueindex(1)) == LUA_TNIL) return find_missing(L);
       return 1;
     case LUA_TUSERDATA:
       key = pl_to_tensor(L, 2);

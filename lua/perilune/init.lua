@@ -20,6 +20,13 @@ local pl = {
 }
 for name, constructor in pairs(tensor) do pl[name] = constructor end
 
+-- Tensor methods that come with the differentiable operations.
+local unknown_method = core.metatable.missing
+function core.metatable.missing(t, name)
+  require "perilune.ops"
+  return core.methods[name] or unknown_method(t, name)
+end
+
 -- Parts that are a module of their own, and functions that come out of one.
 local modules = {
   autograd = "perilune.autograd",
