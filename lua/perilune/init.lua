@@ -30,7 +30,6 @@ end
 -- Parts that are a module of their own, and functions that come out of one.
 local modules = {
   autograd = "perilune.autograd",
-  nn = "perilune.nn",
   data = "perilune.data",
   gradcheck = "perilune.gradcheck",
   optim = "perilune.optim",
@@ -41,18 +40,32 @@ local members = {
   rng = "perilune.random",
   numpy_rng = "perilune.random",
   save = "perilune.data.safetensors",
-  load = "perilune.data.safetensors",
+  load = "perilune.train.load",
   value_and_grad = "perilune.autograd",
 }
 
+-- Rooms that do not know each other meet here.
+local loaders = {
+  nn = function()
+    require "perilune.train" -- models learn to train
+    return require "perilune.nn"
+  end,
+  callbacks = function()
+    local callbacks = require "perilune.train.callbacks"
+    function callbacks.LivePlot.draw(...) return require("perilune.plot").history(...) end
+    return callbacks
+  end,
+}
+
 return setmetatable(pl, {
-  parts = { modules, members, core.methods }, -- for the prompt's completion
+  parts = { modules, members, loaders, core.methods }, -- for the prompt's completion
   __index = function(self, name)
     local value = core.methods[name]
     if modules[name] then value = require(modules[name]) end
     if members[name] then value = require(members[name])[name] end
+    if loaders[name] then value = loaders[name]() end
     if value == nil then
-      check.no_field("perilune has no field", name, self, modules, members, core.methods)
+      check.no_field("perilune has no field", name, self, modules, members, loaders, core.methods)
     end
     self[name] = value
     return value

@@ -1,0 +1,111 @@
+-- One step of training: the model's weights as variables on a tape, forward, loss, backward, optimizer.
+-- And one batch of evaluation, on a second tape that holds constants alone, for the memory it lends.
+local Tape = require("perilune.autograd").Tape
+
+---@class Stepper
+---@field model Sequential
+---@field weights table[] of model:all_weights(), each with its variable and its constant
+---@field parameters Tensor[] all that are meant to be trained, frozen ones too
+---@field gradients (Tensor|false)[] theirs, after backward; false for those that are frozen
+local Stepper = {}
+Stepper.__index = Stepper
+
+-- The weights that an optimizer may move; frozen ones too, for they may thaw. The others (moving averages)
+-- a layer moves itself: they stay the tensors they are.
+local function trainable_weights(model)
+  local list = {}
+  for _, weight in ipairs(model:all_weights()) do
+    if weight.weight.trainable then list[#list + 1] = weight end
+  end
+  return list
+end
+
+--- What an optimizer for the model is built for.
+---@return { name: string, tensor: Tensor }[]
+function Stepper.optimized(model)
+  local list = {}
+  for i, weight in ipairs(trainable_weights(model)) do
+    list[i] = { name = weight.path, tensor = weight.tensor }
+  end
+  return list
+end
+
+---@param model Sequential built
+---@return Stepper
+function Stepper.new(model)
+  local self = setmetatable({ model = model, parameters = {}, gradients = {} }, Stepper)
+  self.training, self.inference = Tape.new(), Tape.new()
+  self.weights = trainable_weights(model)
+  for i, weight in ipairs(self.weights) do
+    weight.constant = self.inference:constant(weight.tensor)
+    weight.variable = weight.trainable and self.training:leaf(weight.tensor)
+      or self.training:constant(weight.tensor)
+    self.parameters[i] = weight.tensor
+  end
+  -- Puts the tensors back when the scope that holds it is left, by an error too.
+  self.bound = setmetatable({}, { __close = function()
+    for _, weight in ipairs(self.weights) do weight.layer[weight.name] = weight.tensor end
+  end })
+  return self
+end
+
+--- Whether layers were frozen, thawed or made anew since.
+function Stepper:is_stale()
+  local now = trainable_weights(self.model)
+  if #now ~= #self.weights then return true end
+  for i, weight in ipairs(now) do
+    local old = self.weights[i]
+    if old.trainable ~= weight.trainable or not rawequal(weight.tensor, old.tensor) then return true end
+  end
+  return false
+end
+
+-- Puts variables into the layers' fields.
+local function bind(self, which)
+  for _, weight in ipairs(self.weights) do weight.layer[weight.name] = weight[which] end
+  return self.bound
+end
+
+local function objective(self, y, y_pred, sample_weight)
+  local loss = self.model.loss(y, y_pred, sample_weight)
+  local penalty = self.model:regularization()
+  return penalty and loss + penalty or loss
+end
+
+--- The loss, with what the regularizers add, and the predictions, which live until the next forward.
+---@param sample_weight? Tensor {n}
+---@return number loss
+---@return Tensor y_pred
+function Stepper:forward(x, y, sample_weight)
+  self.training:begin()
+  local bound <close> = bind(self, "variable") -- luacheck: ignore 211
+  local y_pred = self.model:forward(self.training:constant(x), true)
+  self.loss = objective(self, y, y_pred, sample_weight)
+  return self.loss:item(), y_pred:detach()
+end
+
+--- Fills self.gradients; they live until the next forward.
+function Stepper:backward()
+  self.training:backward(self.loss)
+  for i, weight in ipairs(self.weights) do
+    self.gradients[i] = weight.trainable and weight.variable.grad or false
+  end
+end
+
+--- Moves the weights by the gradients.
+function Stepper:update()
+  self.model.optimizer:step(self.parameters, self.gradients)
+end
+
+--- The predictions and, given targets, the loss. Tensors live until the next call.
+---@return Tensor y_pred
+---@return number? loss
+function Stepper:infer(x, y, sample_weight)
+  self.inference:begin()
+  local bound <close> = bind(self, "constant") -- luacheck: ignore 211
+  local y_pred = self.model:forward(self.inference:constant(x), false)
+  local loss = y and objective(self, y, y_pred, sample_weight):item()
+  return y_pred:detach(), loss
+end
+
+return Stepper
