@@ -2,7 +2,9 @@
 -- layers (conv2d, conv2d_1, …), finds them, freezes them with itself, and says in which layer an error was.
 local check = require "perilune.check"
 local class = require "perilune.nn.class"
+local explain = require "perilune.nn.explain"
 local Layer = require "perilune.nn.layer"
+local summary = require "perilune.nn.summary"
 
 ---@class Container: Layer
 ---@field layers Layer[]
@@ -134,5 +136,23 @@ function Container:cost()
   for _, layer in ipairs(self.layers) do total = total + layer:cost(layer.input_shape, layer.output_shape) end
   return total
 end
+
+-- ---- looking at it ---------------------------------------------------------------------------------
+
+local function show(fn, text, options)
+  options = check.options(fn, options, { "print" })
+  if options.print == false then return text end
+  print(text)
+end
+
+--- Prints the table of layers, output shapes and parameters, as Keras does.
+---@param options? { print: boolean? } print = false returns the text instead
+---@return string?
+function Container:summary(options) return show("summary", summary.text(self), options) end
+
+--- Prints what each layer costs, for one sample, and how its output's size comes about.
+---@param options? { print: boolean? } print = false returns the text instead
+---@return string?
+function Container:explain(options) return show("explain", explain.text(self), options) end
 
 return Container

@@ -16,6 +16,7 @@ local nn = {
   losses = losses,
   metrics = metrics,
   regularizers = regularizers,
+  parse = require "perilune.nn.parse",
   Sequential = require "perilune.nn.sequential",
   Residual = require "perilune.nn.residual",
   Parallel = require "perilune.nn.parallel",
