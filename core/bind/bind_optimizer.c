@@ -1,5 +1,5 @@
 /*
-** core.nn.optimizer_step: one update of one parameter, by the name of its rule.
+** core.nn.optimizer_step: one update of one parameter, by the name of its rule; core.nn.norm.
 */
 #include <math.h>
 #include <string.h>
@@ -84,8 +84,19 @@ static int bind_optimizer_step(lua_State *L) {
   return 1;
 }
 
+/* core.nn.norm(t): the Euclidean norm of all numbers, as t:norm(), but without workspace */
+static int bind_norm(lua_State *L) {
+  const pl_tensor *t = pl_check_tensor(L, 1, "norm", "self");
+  if (!pl_dtype_is_float(t->dtype))
+    pl_arg_error(L, 1, "norm", "self", "a tensor of dtype float32 or float64");
+  lua_pushnumber(L, pl_norm(pl_push_contiguous(L, "norm", 1)));
+  return 1;
+}
+
 void pl_bind_optimizer(lua_State *L) {
   luaL_getsubtable(L, -1, "nn");
+  lua_pushcfunction(L, bind_norm);
+  lua_setfield(L, -2, "norm");
   lua_pushcfunction(L, bind_optimizer_step);
   lua_setfield(L, -2, "optimizer_step");
   lua_pop(L, 1);

@@ -11,9 +11,9 @@
 --   X := d / (|d| + 1e-7)                                     its transpose, if it has more rows than columns
 --   ns_steps times:  A = X X^T,  X := a X + (b A + c A A) X     nears U V^T of X = U S V^T
 --   w := w - lr rms_rate sqrt(max(rows, columns)) X
--- So for matrices; a convolution's kernel {h, w, i, o} counts as one of h w i rows and o columns (Keras leaves
--- it to AdamW: reshape_kernels = false), but for depthwise kernels, which mix no channels. Everything else,
--- embeddings and whatever exclude_layers names (the output layer, by the authors' advice) is left to AdamW.
+-- So for matrices; a convolution's kernel {h, w, i, o} counts as one of h w i rows and o columns (Keras
+-- leaves it to AdamW: reshape_kernels = false), but not a depthwise kernel, which mixes no channels. All
+-- else, embeddings, and what exclude_layers names (the output layer, the authors advise) is left to AdamW.
 -- Jordan et al., "Muon", 2024; Liu et al., "Muon is scalable for LLM training", 2025; keras.optimizers.Muon.
 local core = require "perilune.core"
 local Optimizer = require "perilune.optim.optimizer"
@@ -21,7 +21,7 @@ local adam_scalars = require "perilune.optim.adam".scalars
 local options = require "perilune.optim.options"
 
 local kinds = options.kinds
-local matmul, step = core.nn.matmul, core.nn.optimizer_step
+local matmul, norm, step = core.nn.matmul, core.nn.norm, core.nn.optimizer_step
 
 ---@class optim.Muon: Optimizer
 local Muon = Optimizer:extend("Muon", {
@@ -97,7 +97,7 @@ end
 local function orthogonalize(self, slot)
   local x, a, aa, next_x = slot.x, slot.a, slot.aa, slot.next
   x:copy_(slot.matrix)
-  x:mul_(1 / (x:norm() + 1e-7))
+  x:mul_(1 / (norm(x) + 1e-7))
   for _ = 1, self.ns_steps do
     matmul(a, x, slot.x_transposed)
     matmul(aa, a, a)

@@ -10,7 +10,7 @@ local core = require "perilune.core"
 local check = require "perilune.check"
 local options = require "perilune.optim.options"
 
-local step = core.nn.optimizer_step
+local step, norm_of = core.nn.optimizer_step, core.nn.norm
 local kinds = options.kinds
 
 ---@class Optimizer
@@ -204,7 +204,7 @@ local function global_norm(self, gradients)
   local sum = 0
   for i, slot in ipairs(self.slots) do
     if slot.trainable and gradients[i] then
-      local norm = (slot.sum or gradients[i]):norm()
+      local norm = norm_of(slot.sum or gradients[i])
       sum = sum + norm * norm
     end
   end
@@ -279,7 +279,7 @@ function Optimizer:step(parameters, gradients)
     local gradient = slot.trainable and gradients[i]
     if gradient then
       gradient = slot.sum or gradient
-      if self.clipnorm then scale = mean * shrink(gradient:norm() * mean, self.clipnorm) end
+      if self.clipnorm then scale = mean * shrink(norm_of(gradient) * mean, self.clipnorm) end
       self:update(slot, parameters[i], gradient, scale, limit, rate)
     end
     if slot.sum then slot.sum:fill_(0) end
