@@ -20,12 +20,13 @@ Split.__name = "CifarSplit"
 
 --- What a net takes: float32 images, normalised as asked for, with their classes.
 ---@param indices? Tensor int32 {b}, which ones (1 to n); all of them by default
+---@param out? Tensor float32 {b, …}, contiguous: the images may be written into it, and are then what it holds
 ---@return Tensor x float32
 ---@return Tensor y int32
-function Split:batch(indices)
+function Split:batch(indices, out)
   local x, y = self.x, self.y
   if indices ~= nil then y = y:index_select(1, indices) end
-  if x:dtype() == "uint8" and self.normalizer then return self.normalizer:apply(x, indices), y end
+  if x:dtype() == "uint8" and self.normalizer then return self.normalizer:apply(x, indices, out), y end
   if indices ~= nil then x = x:index_select(1, indices) end
   return x:dtype() == "uint8" and x:float() or x, y
 end

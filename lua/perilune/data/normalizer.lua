@@ -116,8 +116,9 @@ end
 --- Normalises images: (x - mean) / std in float32.
 ---@param x Tensor {n, h, w, c}, one image {h, w, c}, or rows {n, h*w*c}; uint8 or any dtype; not altered
 ---@param indices? Tensor int32 {b}: only these of the n images (1 to n), in this order
+---@param out? Tensor float32, contiguous, of the result's shape: written into and returned
 ---@return Tensor float32 of the same shape, {b, …} with indices
-function Normalizer:apply(x, indices)
+function Normalizer:apply(x, indices, out)
   local fn = "Normalizer:apply"
   local rank = core.is_tensor(x) and x:rank() or 0
   check.arg(rank >= 2 and rank <= 4, fn, "x", "images {n, h, w, c}, one image or rows {n, h*w*c}", x)
@@ -139,9 +140,9 @@ function Normalizer:apply(x, indices)
   local images = x:reshape(n, height * width, channels)
   if indices then n, shape[1] = indices:numel(), indices:numel() end
   if x:dtype() ~= "uint8" then images = images:float() end
-  local out = core.empty({ n, height * width, channels }, "float32")
-  core.nn.pack(out, images, indices, mean, std)
-  return out:reshape(table.unpack(shape))
+  out = out or core.empty(shape, "float32")
+  core.nn.pack(rank == 3 and out:unsqueeze(1) or out, images, indices, mean, std)
+  return out
 end
 
 return Normalizer

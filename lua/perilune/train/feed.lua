@@ -1,5 +1,6 @@
 -- Feed: the samples of a fit, an evaluation or a prediction, as batches of what the model takes. Bytes are
 -- made into floats, and a dataset's images normalised, a batch at a time.
+local core = require "perilune.core"
 local tensor = require "perilune.tensor"
 
 ---@class Feed
@@ -18,6 +19,7 @@ Feed.__index = Feed
 ---@return Feed
 function Feed.new(fields)
   fields.n, fields.offset = fields.x:size(1), 0
+  if not fields.source then fields.x = fields.x:contiguous() end
   return setmetatable(fields, Feed)
 end
 
@@ -27,29 +29,48 @@ function Feed:split(count)
   local function part(offset, n)
     local weights = self.weights and self.weights:narrow(1, offset + 1, n)
     return setmetatable({
-      x = self.x, y = self.y, source = self.source, dtype = self.dtype, float = self.float, weights = weights,
-        n = n, offset = self.offset + offset,
+      x = self.x, y = self.y, source = self.source, dtype = self.dtype, float = self.float,
+      weights = weights, n = n, offset = self.offset + offset,
     }, Feed)
   end
   return part(0, self.n - count), part(self.n - count, count)
 end
 
-local function prepared(self, x)
-  if x:dtype() ~= self.dtype then x = x:to(self.dtype) end
-  return x
-end
-
-local function batch_of(self, indices)
-  local x, y
-  if self.source then
-    x, y = self.source:batch(indices)
-  else
-    x, y = self.x:index_select(1, indices), self.y and self.y:index_select(1, indices)
+-- Memory for a batch of count samples, the same for every batch.
+local function buffer(self, count)
+  if not self.memory or self.memory:size(1) < count then
+    local shape = self.x:shape()
+    shape[1] = count
+    self.memory, self.room = core.empty(shape, self.dtype), {}
   end
-  return prepared(self, x), y
+  self.room[count] = self.room[count] or self.memory:narrow(1, 1, count)
+  return self.room[count]
 end
 
---- Samples `first` to `first + count - 1`: of the order given, or of the order they come in.
+local function gathered(self, indices)
+  local y = self.y and self.y:index_select(1, indices)
+  if not self.dtype:find "float" then return self.x:index_select(1, indices), y end
+  local x = buffer(self, indices:size(1))
+  core.nn.pack(x, self.x, indices)
+  return x, y
+end
+
+-- What a dataset's own batch gives; it may write into the memory offered, or not.
+local function asked(self, indices)
+  local x, y = self.source:batch(indices, self.dtype == "float32" and buffer(self, indices:size(1)) or nil)
+  return x:dtype() == self.dtype and x or x:to(self.dtype), y
+end
+
+-- Samples as they lie in x.
+local function sliced(self, first, count)
+  local y = self.y and self.y:narrow(1, self.offset + first, count)
+  local x = self.x:narrow(1, self.offset + first, count)
+  if x:dtype() ~= self.dtype then x = buffer(self, count):copy_(x) end
+  return x, y
+end
+
+--- Samples `first` to `first + count - 1`: of the order given, or of the order they come in. x lives until
+--- the next batch.
 ---@param first integer
 ---@param count integer
 ---@param order? Tensor int32 {n}
@@ -59,15 +80,14 @@ end
 function Feed:batch(first, count, order)
   local weights = self.weights
   if not order and not self.source then
-    local y = self.y and self.y:narrow(1, self.offset + first, count)
-    return prepared(self, self.x:narrow(1, self.offset + first, count)), y,
-      weights and weights:narrow(1, first, count)
+    local x, y = sliced(self, first, count)
+    return x, y, weights and weights:narrow(1, first, count)
   end
-  local indices = order and order:narrow(1, first, count) or tensor.arange(first, first + count - 1, 1,
-    "int32")
+  local indices = order and order:narrow(1, first, count)
+    or tensor.arange(first, first + count - 1, 1, "int32")
   weights = weights and weights:index_select(1, indices)
   if self.offset > 0 then indices = indices + self.offset end
-  local x, y = batch_of(self, indices)
+  local x, y = (self.source and asked or gathered)(self, indices)
   return x, y, weights
 end
 
