@@ -100,6 +100,28 @@ local BAD <const> = {
   source = join(ODD, { NIL, 1, "t", {}, tensor(2), tensor(3, 3), tensor(1, 2, 3), tensor(0) }), -- to {2, 3}
   add_source = join(ODD, { NIL, 1, "t", {}, tensor(2), tensor(1, 2), tensor(2, 3), tensor({ 1, 3 },
     "int32") }),
+  floats = join(ODD, { NIL, 1, "t", {}, nan, tensor({ 2, 3 }, "int32") }),
+  ["function"] = { 1, "f", {}, tensor(1) },
+  -- of layers: images {1, 4, 4, 2}, kernels {3, 3, 2, 5} and {3, 3, 2, 1}, biases {5} and {2}, rows {2, 3}
+  images = join(ODD, { NIL, 1, "t", {}, tensor(2), tensor({ 1, 4, 4, 2 }, "uint8"), tensor(4, 4, 2) }),
+  kernel = join(ODD, { NIL, 1, "t", {}, tensor(5), tensor(3, 3, 1, 5), tensor({ 3, 3, 2, 5 }, "float64") }),
+  depth_kernel = join(ODD, { NIL, 1, "t", {}, tensor(5), tensor(3, 3, 1, 1),
+    tensor({ 3, 3, 2, 1 }, "float64") }),
+  bias = join(ODD, { 1, "t", {}, tensor(4), tensor({ 5 }, "int32"), tensor(5, 1) }),
+  windows = { 1, "x", print, { strides = 0 }, { strides = { 1, 2, 3 } }, { strides = -1 }, { strides = 1.5 },
+    { padding = "full" }, { padding = 1 }, { padding = { 1 } }, { padding = { -1, 0, 0, 0 } }, { stride = 1 } },
+  rows = join(ODD, { NIL, 1, "t", {}, tensor({ 2, 3 }, "int32") }),
+  weights = join(ODD, { NIL, 1, "t", {}, tensor(2, 2), tensor(3), tensor({ 3, 2 }, "float64") }),
+  units = join(ODD, { 1, "t", {}, tensor(3), tensor({ 2 }, "float64") }),
+  fused = { 1, "x", print, { activation = "tanhh" }, { activations = "relu" } },
+  rate = { "1", {}, nan, -0.1, 1, 1.5, inf, tensor(1), NIL },
+  generator = join(ODD, { NIL, 1, "t", {}, core.numpy_rng(1) }),
+  labels = join(ODD, { NIL, 1, "t", {}, tensor(2), tensor({ 3 }, "int32"), tensor(2, 2),
+    pl.tensor({ 0, 1 }, "int32"), pl.tensor({ 1, 4 }, "int32") }),
+  loss_options = { 1, "x", print, { label_smoothing = -1 }, { label_smoothing = "1" }, { weights = tensor(3) },
+    { weight = tensor(2) } },
+  slope = { "1", {}, tensor(1), print },
+  gelu_options = { 1, "x", print, { approx = true } },
 }
 
 -- The functions --------------------------------------------------------------------------------------
@@ -125,6 +147,23 @@ local CALLS <const> = {
   stack = { { { m }, 1 }, { "tensors", "new_axis?" } },
   nearest = { { "sofmax", { "softmax" } }, { false, "names" } },
   set_threads = { { pl.threads() }, { "threads" } },
+
+  conv2d = { { tensor(1, 4, 4, 2), tensor(3, 3, 2, 5), tensor(5), {} },
+    { "images", "kernel", "bias", "windows" } },
+  depthwise_conv2d = { { tensor(1, 4, 4, 2), tensor(3, 3, 2, 1), tensor(2), {} },
+    { "images", "depth_kernel", "bias", "windows" } },
+  max_pool2d = { { tensor(1, 4, 4, 2), {} }, { "images", "windows" } },
+  avg_pool2d = { { tensor(1, 4, 4, 2), {} }, { "images", "windows" } },
+  dense = { { m, tensor(3, 2), tensor(2), {} }, { "rows", "weights", "units", "fused" } },
+  dropout = { { m, 0.5, core.rng(1) }, { "rows", "rate", "generator" } },
+  spatial_dropout2d = { { tensor(1, 4, 4, 2), 0.5, core.rng(1) }, { "images", "rate", "generator" } },
+  softmax_cross_entropy = { { m, pl.tensor({ 1, 3 }, "int32"), {} }, { "rows", "labels", "loss_options" } },
+  leaky_relu = { { m, 0.1 }, { "floats", "slope" } },
+  elu = { { m, 0.1 }, { "floats", "slope" } },
+  selu = { { m }, { "floats" } },
+  silu = { { m }, { "floats" } },
+  gelu = { { m, {} }, { "floats", "gelu_options" } },
+  value_and_grad = { { function(x) return x:sum() end, m }, { "function" } },
 
   shape = { { m }, { "tensor" } },
   stride = { { m }, { "tensor" } },
@@ -322,7 +361,7 @@ describe("a message", function()
     assert.matches('pl.plot has no field "line"; known are: fig', message_of(function() pl.plot.line() end))
     assert.matches("pl.plot .* did you mean 'figure'", message_of(function() pl.plot.figrue() end))
     assert.matches('pl.data has no field "mnist"; known are', message_of(function() return pl.data.mnist end))
-    assert.matches('no field "nn"$', message_of(function() return pl.nn end))
+    assert.matches('no field "mm"$', message_of(function() return pl.mm end))
   end)
 
   it("suggests a name only where one is near", function()
@@ -346,8 +385,8 @@ describe("a message", function()
 
   it("knows a tensor, and says how two are compared", function()
     assert.matches("attempt to concatenate a tensor value", message_of(function() return "loss " .. m end))
-    assert.matches("concatenate a random generator value", message_of(function() return "x" .. pl.rng(1) end))
-    assert.matches("got a random generator", message_of(function() return pl.zeros(pl.rng(1)) end))
+    assert.matches("concatenate a random generator value", message_of(function() return "x" .. core.rng(1) end))
+    assert.matches("got a random generator", message_of(function() return pl.zeros(core.rng(1)) end))
     for _, compare in ipairs { function() return m < m end, function() return m >= m end } do
       local text = message_of(compare)
       for _, name in ipairs { "lt", "le", "gt", "ge", "eq" } do assert.matches("%f[%w]" .. name, text) end

@@ -163,8 +163,8 @@ static void logical_not(int64_t n, void *const *operand, const int64_t *stride, 
 
 #define CONV2D(of)                                                                                 \
   {                                                                                                \
-    conv2d_lanes_##of, gather_patches_##of, outer_##of, conv2d_pack_##of, pack_bias_##of, conv2d_mask_##of,      \
-        join_##of, depthwise_##of, depthwise_data_##of, depthwise_kernel_##of                      \
+    conv2d_lanes_##of, gather_patches_##of, outer_##of, conv2d_pack_##of, pack_bias_##of,          \
+        conv2d_mask_##of, join_##of, depthwise_##of, depthwise_data_##of, depthwise_kernel_##of    \
   }
 
 const pl_kernels PASTE(pl_kernels, ISA) = {

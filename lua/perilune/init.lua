@@ -65,6 +65,10 @@ return setmetatable(pl, {
     if members[name] then value = require(members[name])[name] end
     if loaders[name] then value = loaders[name]() end
     if value == nil then
+      require "perilune.ops" -- has methods of its own
+      value = core.methods[name]
+    end
+    if value == nil then
       check.no_field("perilune has no field", name, self, modules, members, loaders, core.methods)
     end
     self[name] = value

@@ -1,6 +1,7 @@
 -- Activation functions and their derivatives.
 local check = require "perilune.check"
 local ops = require "perilune.ops.registry"
+local options = require "perilune.ops.options"
 
 -- dx = dy where y > 0
 ops.relu = {
@@ -36,6 +37,8 @@ local function piecewise(slot, dy, x, above, below)
   slot:add_gradient(1, x:gt(0):where(above, below):mul_(dy))
 end
 
+local function check_floats(x, fn) options.check_floats(x, fn, "a tensor of floats") end
+
 local function number(value, default, fn, name)
   if value == nil then return default end
   check.arg(type(value) == "number", fn, name, "a number", value)
@@ -45,6 +48,7 @@ end
 -- x where x > 0, else slope·x
 ops.leaky_relu = {
   forward = function(_, x, slope)
+    check_floats(x, "leaky_relu")
     return x:gt(0):where(x, x * number(slope, 0.3, "leaky_relu", "slope"))
   end,
   backward = function(slot, dy, x, slope)
@@ -55,6 +59,7 @@ ops.leaky_relu = {
 -- x where x > 0, else alpha·(e^x − 1)
 ops.elu = {
   forward = function(_, x, alpha)
+    check_floats(x, "elu")
     return x:gt(0):where(x, x:clamp(nil, 0):expm1_():mul_(number(alpha, 1, "elu", "alpha")))
   end,
   backward = function(slot, dy, x, alpha)
@@ -67,6 +72,7 @@ local ALPHA <const>, SCALE <const> = 1.6732632423543772, 1.0507009873554805
 
 ops.selu = {
   forward = function(_, x)
+    check_floats(x, "selu")
     return x:gt(0):where(x, x:clamp(nil, 0):expm1_():mul_(ALPHA)):mul_(SCALE)
   end,
   backward = function(slot, dy, x)
@@ -76,7 +82,10 @@ ops.selu = {
 
 -- x·sigmoid(x)
 ops.silu = {
-  forward = function(_, x) return x:sigmoid():mul_(x) end,
+  forward = function(_, x)
+    check_floats(x, "silu")
+    return x:sigmoid():mul_(x)
+  end,
   backward = function(slot, dy, x)
     local s = x:sigmoid()
     slot:add_gradient(1, ((1 - s):mul_(x):add_(1)):mul_(s):mul_(dy))
@@ -87,20 +96,21 @@ ops.silu = {
 -- Hendrycks and Gimpel 2016
 local ROOT <const>, CUBIC <const> = math.sqrt(2 / math.pi), 0.044715
 
-local function is_approximate(options)
-  return check.options("gelu", options, { "approximate" }).approximate or false
+local function is_approximate(given)
+  return check.options("gelu", given, { "approximate" }).approximate or false
 end
 
 local function inner(x) return (x:square():mul_(CUBIC):add_(1)):mul_(x):mul_(ROOT) end
 
 ops.gelu = {
-  forward = function(_, x, options)
-    local gate = is_approximate(options) and inner(x):tanh_() or (x * math.sqrt(0.5)):erf_()
+  forward = function(_, x, given)
+    check_floats(x, "gelu")
+    local gate = is_approximate(given) and inner(x):tanh_() or (x * math.sqrt(0.5)):erf_()
     return gate:add_(1):mul_(x):mul_(0.5)
   end,
-  backward = function(slot, dy, x, options)
+  backward = function(slot, dy, x, given)
     local slope
-    if is_approximate(options) then
+    if is_approximate(given) then
       local t = inner(x):tanh_()
       local rate = x:square():mul_(3 * CUBIC):add_(1):mul_(ROOT) -- of inner
       slope = (1 - t:square()):mul_(rate):mul_(x):add_(t):add_(1):mul_(0.5)

@@ -60,12 +60,19 @@ local function along(size, kernel, stride, dilation, same, before, after)
   return before, after, math.max((size + before + after - reach) // stride + 1, 0)
 end
 
-local function check_images(x, kernel, fn)
+local function check_operands(fn, x, kernel, bias)
   check.arg(core.is_tensor(x) and x:rank() == 4, fn, "x",
     "images {batch, height, width, channels} (one image: image:unsqueeze(1))", x)
+  check.arg(x:dtype():find("float", 1, true), fn, "x", "images of floats, as x:to(\"float32\") gives", x)
   check.arg(core.is_tensor(kernel) and kernel:rank() == 4, fn, "kernel",
     fn == "conv2d" and "a tensor {height, width, channels in, channels out}"
     or "a tensor {height, width, channels, multiplier}", kernel)
+  local many = kernel:size(4) * (fn == "conv2d" and 1 or kernel:size(3))
+  check.arg(bias == nil or core.is_tensor(bias) and bias:rank() == 1 and #bias == many, fn, "bias",
+    ("a tensor {%d}, a number for each output channel"):format(many), bias)
+  for name, operand in pairs { kernel = kernel, bias = bias } do
+    check.arg(operand:dtype() == x:dtype(), fn, name, ("dtype %s, as x has"):format(x:dtype()), operand)
+  end
 end
 
 -- Runs the forward pass; leaves the geometry to the backward pass.
@@ -100,7 +107,7 @@ end
 ops.conv2d = {
   tensors = 3,
   forward = function(slot, x, kernel, bias, options)
-    check_images(x, kernel, "conv2d")
+    check_operands("conv2d", x, kernel, bias)
     local parsed = parsed_of(slot, "conv2d", options, CONV)
     return run(slot, x, kernel, bias, parsed, parsed.groups)
   end,
@@ -120,7 +127,7 @@ end
 ops.depthwise_conv2d = {
   tensors = 3,
   forward = function(slot, x, kernel, bias, options)
-    check_images(x, kernel, "depthwise_conv2d")
+    check_operands("depthwise_conv2d", x, kernel, bias)
     local channels = x:size(4)
     if kernel:size(3) ~= channels then
       check.raise("depthwise_conv2d: x has %d channels (last axis), kernel {%s} expects %d (its third axis)",

@@ -9,5 +9,7 @@ require "perilune.ops.dense"
 require "perilune.ops.pool"
 require "perilune.ops.dropout"
 require "perilune.ops.loss"
+require "perilune.ops.norm"
+require "perilune.ops.resize"
 
 return require "perilune.ops.registry"
