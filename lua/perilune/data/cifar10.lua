@@ -20,7 +20,7 @@ Split.__name = "CifarSplit"
 
 --- What a net takes: float32 images, normalised as asked for, with their classes.
 ---@param indices? Tensor int32 {b}, which ones (1 to n); all of them by default
----@param out? Tensor float32 {b, …}, contiguous: the images may be written into it, and are then what it holds
+---@param out? Tensor float32 {b, …}, contiguous: memory for the images, which may be used
 ---@return Tensor x float32
 ---@return Tensor y int32
 function Split:batch(indices, out)

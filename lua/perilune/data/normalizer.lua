@@ -123,7 +123,8 @@ function Normalizer:apply(x, indices, out)
   local rank = core.is_tensor(x) and x:rank() or 0
   check.arg(rank >= 2 and rank <= 4, fn, "x", "images {n, h, w, c}, one image or rows {n, h*w*c}", x)
   check.arg(indices == nil or (rank ~= 3 and core.is_tensor(indices) and indices:dtype() == "int32"
-    and indices:rank() == 1), fn, "indices", "a tensor {b} of dtype int32, for x with an axis of images", indices)
+    and indices:rank() == 1), fn, "indices", "a tensor {b} of dtype int32, for x with an axis of images",
+    indices)
   local height, width, channels = image_shape(self, x)
   local mean, std, size = self.mean, self.std, height * width * channels
   if mean then
@@ -136,9 +137,8 @@ function Normalizer:apply(x, indices, out)
     check.arg(std:size(1) == channels, fn, "x", ("images of %d channels"):format(std:size(1)), x)
   end
   local shape = x:shape()
-  local n = rank == 3 and 1 or shape[1]
-  local images = x:reshape(n, height * width, channels)
-  if indices then n, shape[1] = indices:numel(), indices:numel() end
+  local images = x:reshape(rank == 3 and 1 or shape[1], height * width, channels)
+  if indices then shape[1] = indices:numel() end
   if x:dtype() ~= "uint8" then images = images:float() end
   out = out or core.empty(shape, "float32")
   core.nn.pack(rank == 3 and out:unsqueeze(1) or out, images, indices, mean, std)

@@ -198,7 +198,8 @@ function class.from_config(saved, kinds)
   end
   table.sort(known)
   local near = check.nearest(saved.class_name, known)
-  check.raise("no class %s is known%s; a class of one's own is made with extend before it is loaded",
+  check.raise("no class %s is known%s; a layer or loss of one's own: require the script "
+    .. "that defines it before loading",
     core.describe(saved.class_name), near and (" (did you mean '%s'?)"):format(near) or "")
 end
 

@@ -191,7 +191,11 @@ function inputs.read(fn, model, x, y, wants_targets)
   end
   if not core.is_tensor(x) or x:rank() < 2 then
     local fix = type(x) == "table" and "; pl.tensor(list) makes one of nested lists" or ""
-    if core.is_tensor(x) and x:rank() == 1 then fix = "; x:reshape(-1, 1) has one number a sample" end
+    if core.is_tensor(x) and x:rank() == 1 then
+      local one = model.built and same(x:shape(), model.input_shape)
+      fix = one and "; one sample needs a batch axis too: x:unsqueeze(1)"
+        or "; x:unsqueeze(2) has one number a sample"
+    end
     check.raise("%s: argument 'x': expected a tensor {n, …} of samples, or a dataset {x =, y =}, got %s%s",
       fn, core.describe(x), fix)
   end

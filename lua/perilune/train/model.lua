@@ -91,7 +91,7 @@ end
 
 -- (x, y, options) or (dataset, options).
 local function arguments(x, y, options)
-  if type(x) == "table" and not core.is_tensor(x) then return x, nil, options or y end
+  if type(x) == "table" and not core.is_tensor(y) then return x, nil, options or y end
   return x, y, options
 end
 
