@@ -273,7 +273,20 @@ describe("fit", function()
     assert.truthy(text:find("… 8 epochs …", 1, true))
     assert.equal(14, select(2, text:gsub("\n", "\n")) + 1)
     assert.truthy(tostring(model:evaluate(sample.test.x, sample.test.y)):find "^{loss = %d")
-    pl.plot.history(fit(small(), { epochs = 2 }))
+    pl.plot.history(history)
+  end)
+end)
+
+describe("LivePlot", function()
+  it("draws the measures after every epoch", function()
+    local folder, sizes = world.new(), {}
+    local path = folder .. "/live/history.png"
+    fit(small(), { epochs = 2, callbacks = { pl.callbacks.LivePlot { path }, {
+      on_epoch_end = function() sizes[#sizes + 1] = #shell.read(path) end,
+    } } })
+    assert.equal(2, #sizes)
+    assert.is_true(sizes[1] > 5000 and sizes[1] ~= sizes[2])
+    world.remove(folder)
   end)
 end)
 

@@ -19,19 +19,30 @@ local function in_words(name)
   return words
 end
 
+-- What a training notes of an epoch beside its measures.
+local beside <const> = { learning_rate = true, seconds = true }
+
+-- Whether a field of a history is drawn: lists of numbers and rank-1 tensors are.
+local function is_curve(name, values, noted)
+  if type(name) ~= "string" or (noted and beside[name]) then return false end
+  return type(values) == "userdata" or type(values) == "table" and type(values[1]) ~= "userdata"
+end
+
 --- The curves of a training history: a panel for each measure, loss first, with its validation curve
 --- (val_...) beside it.
 ---@param history table lists or rank-1 tensors by name: {loss = ..., val_loss = ..., accuracy = ...}, or an
---- object that holds such a table in its field `history`
+--- object that holds such a table in its field `history`, as fit returns it: that one's learning_rate and
+--- seconds are left out
 ---@param options? table title, width, height, xlabel ("Epoch"), scale
 ---@return Figure
 function plot.history(history, options)
   options = check.options("history", options, { "title", "width", "height", "xlabel", "scale" })
   check.arg(type(history) == "table", "history", "history", "a table of lists by name", history)
-  if type(history.history) == "table" then history = history.history end
+  local noted = type(history.history) == "table"
+  if noted then history = history.history end
   local measures, seen = {}, {}
   for name, values in pairs(history) do
-    if type(name) == "string" and (type(values) == "table" or type(values) == "userdata") then
+    if is_curve(name, values, noted) then
       local base = name:gsub("^val_", "")
       if not seen[base] then measures[#measures + 1] = base end
       seen[base] = true
