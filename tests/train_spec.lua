@@ -522,6 +522,9 @@ describe("mistakes", function()
     raises(function()
       model:fit(x, y, { callbacks = { pl.callbacks.EarlyStopping { "acuracy", mode = "max" } }, verbose = 0 })
     end, "did you mean 'accuracy'?")
+    local frozen = small()
+    for _, layer in ipairs(frozen.layers) do layer.trainable = false end
+    raises(function() frozen:fit(x, y, { verbose = 0 }) end, "every layer is frozen")
     raises(function() model:set_weights {} end, "'list'", "4 tensors")
   end)
 

@@ -114,7 +114,10 @@ function fit.fit(model, x, y, options)
   end
   local o = read_options(given, data.n)
   local stepper = model:current_stepper()
-  if #stepper.parameters == 0 then check.raise("fit: the model has no weights to train") end
+  if not stepper:trains() then
+    check.raise(#stepper.parameters == 0 and "fit: the model has no weights to train"
+      or "fit: every layer is frozen; set layer.trainable = true where training is wanted")
+  end
   model:seed_training(o.seed)
   local run = Run.new(model, stepper, data, validation, o)
   return interrupt.run(function(pause) return run:go(pause) end)

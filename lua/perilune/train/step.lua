@@ -60,6 +60,14 @@ function Stepper:is_stale()
   return false
 end
 
+--- Whether any weight is to be moved.
+function Stepper:trains()
+  for _, weight in ipairs(self.weights) do
+    if weight.trainable then return true end
+  end
+  return false
+end
+
 -- Puts variables into the layers' fields.
 local function bind(self, which)
   for _, weight in ipairs(self.weights) do weight.layer[weight.name] = weight[which] end
