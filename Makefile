@@ -43,7 +43,7 @@ export LUA_PATH LUA_CPATH PERILUNE
 # V=1 shows whole commands.
 say = $(if $(V),,@printf '  %-5s%s\n' $(1) $@ &&)
 
-.PHONY: all deps run test bench lint format asan install uninstall clean help
+.PHONY: all deps run notebook test bench lint format asan install uninstall clean help
 .DELETE_ON_ERROR:
 
 all: $(MODULE) $(PROGRAM) ## build the interpreter build/bin/perilune and the module for stock lua5.4
@@ -95,7 +95,7 @@ ifneq ($(filter-out clean help uninstall,$(GOALS)),)
 MISSING := $(strip $(shell $(look_build) \
   $(if $(filter test asan deps,$(GOALS)),$(look_test)) \
   $(if $(filter lint format deps,$(GOALS)),$(look_lint)) \
-  $(if $(filter run deps,$(GOALS)),$(look_fetch))))
+  $(if $(filter run notebook deps,$(GOALS)),$(look_fetch))))
 # Other flags than last time make every object anew.
 FLAGS := $(CC) $(ALL_CFLAGS) $(ISA_avx2) $(ISA_avx512) $(LDFLAGS) \
   $(if $(findstring command,$(origin EDIT)),EDIT=$(EDIT))
@@ -104,7 +104,7 @@ $(shell mkdir -p $(BUILD); echo '$(FLAGS)' | cmp -s - $(BUILD)/flags || echo '$(
 endif
 endif
 ifneq ($(MISSING),)
-$(OBJECTS) $(HOST_OBJECTS) run test lint format asan: | deps
+$(OBJECTS) $(HOST_OBJECTS) run notebook test lint format asan: | deps
 endif
 
 define OTHER_SYSTEMS
@@ -136,9 +136,17 @@ deps: ## install what is missing (with apt, as root or by sudo), or say what to 
 
 # ---- what to do with it -------------------------------------------------------------------------
 
-run: all ## train the two-layer net on CIFAR-10 and draw it: runs/two_layer/
-	$(PROGRAM) data/fetch.lua || [ $$? = 1 ] # without the data: the sample, and the script says so
+FETCH = $(PROGRAM) data/fetch.lua || [ $$? = 1 ] # without the data: the sample, and the scripts say so
+
+run: all ## train the two-layer net and net a on CIFAR-10 and draw them: runs/two_layer/, runs/convnets/
+	$(FETCH)
 	$(PROGRAM) scripts/two_layer_net.lua
+	$(PROGRAM) scripts/convnets.lua --net a
+
+notebook: all ## the whole course: both problems, nets a, b and c with both paddings (an hour or more)
+	$(FETCH)
+	$(PROGRAM) scripts/two_layer_net.lua
+	$(PROGRAM) scripts/convnets.lua --net a,b,c --padding valid,same
 
 test: all ## run the specs under stock lua5.4; T=tests/x_spec.lua runs one
 	@$(LUA) tests/run.lua $(T)

@@ -537,4 +537,12 @@ for _, name in ipairs { "equal", "allclose" } do
   }
 end
 
+-- What layers are made of -----------------------------------------------------------------------------
+
+for _, part in ipairs {
+  "norm",
+} do
+  for _, row in ipairs(require("tests.cases." .. part)) do add(row) end
+end
+
 return rows

@@ -121,6 +121,13 @@ local BAD <const> = {
   loss_options = { 1, "x", print, { label_smoothing = -1 }, { label_smoothing = "1" }, { weights = tensor(3) },
     { weight = tensor(2) } },
   slope = { "1", {}, tensor(1), print },
+  scales = join(ODD, { 1, "t", {}, tensor(2), tensor({ 3 }, "float64"), tensor({ 3 }, "int32") }),
+  norm_options = { 1, "x", print, { eps = 1 }, { epsilon = "1" }, { epsilon = -1 }, { epsilon = nan } },
+  layer_norm_options = { 1, "x", { axes = 1 }, { axes = 3 }, { axes = { 1, 2 } }, { axes = "x" },
+    { axis = -1 } },
+  pads = { NIL, 1, "x", {}, { 1 }, { 1, 1, 1, -1 }, { 1, 1, 1, 0.5 }, { 1, 1, 1, "1" } },
+  factors = join(ODD, { 0, -1, 1.5, "2", {}, { 2 }, { 2, 0 }, { 2, 2, 2 }, nan }),
+  upsample_options = { 1, "x", print, { interpolation = "cubic" }, { mode = "nearest" } },
   gelu_options = { 1, "x", print, { approx = true } },
 }
 
@@ -163,6 +170,12 @@ local CALLS <const> = {
   selu = { { m }, { "floats" } },
   silu = { { m }, { "floats" } },
   gelu = { { m, {} }, { "floats", "gelu_options" } },
+  batch_norm = { { m, tensor(3), tensor(3), {} }, { "rows", "scales", "scales", "norm_options" } },
+  batch_norm_inference = { { m, tensor(3), tensor(3), tensor(3), tensor(3), {} },
+    { "rows", "scales", "scales", "scales", "scales", "norm_options" } },
+  layer_norm = { { m, tensor(3), tensor(3), {} }, { "rows", "scales", "scales", "layer_norm_options" } },
+  zero_pad2d = { { tensor(1, 4, 4, 2), { 1, 1, 1, 1 } }, { "images", "pads" } },
+  upsample2d = { { tensor(1, 4, 4, 2), 2, {} }, { "images", "factors", "upsample_options" } },
   value_and_grad = { { function(x) return x:sum() end, m }, { "function" } },
 
   shape = { { m }, { "tensor" } },

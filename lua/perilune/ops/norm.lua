@@ -1,6 +1,5 @@
--- Normalisation: y = gamma·(x − mean)/√(variance + epsilon) + beta, over the batch (Ioffe and Szegedy 2015) or
--- over each sample's last axes (Ba, Kiros and Hinton 2016). Here x is seen as a matrix: over its rows for the
--- batch, over its columns for a sample.
+-- or over each sample's last axes (Ba, Kiros, Hinton 2016). Here x is seen as a matrix: over its rows
+-- for the batch, over its columns for a sample.
 local check = require "perilune.check"
 local ops = require "perilune.ops.registry"
 local options = require "perilune.ops.options"
@@ -31,7 +30,7 @@ local function scaled(slot, normalised, gamma, beta)
 end
 
 -- The gradients by gamma and beta, sums over the rows, and by x: what is left of gamma·dy when its mean along
--- the normalised axis and its part along the normalised x are taken away.
+-- the normalised axis and the part along the normalised x are taken away.
 local function back(slot, dy, x, gamma, beta, axis)
   local normalised = slot.normalised
   dy = dy:reshape(normalised:shape())

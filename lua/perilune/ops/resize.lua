@@ -63,7 +63,8 @@ ops.upsample2d = {
     local n, height, width, channels = table.unpack(shape)
     local down, across = table.unpack(slot.factor)
     if interpolation == "bilinear" then
-      slot.rows, slot.columns = linear_weights(height, down, x:dtype()), linear_weights(width, across, x:dtype())
+      slot.rows = linear_weights(height, down, x:dtype())
+      slot.columns = linear_weights(width, across, x:dtype())
       return along_both(x, slot.rows, slot.columns)
     end
     slot.rows = nil
