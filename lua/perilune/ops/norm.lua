@@ -1,3 +1,4 @@
+-- Normalisation: y = gamma·(x − mean)/√(variance + epsilon) + beta, over the batch (Ioffe, Szegedy 2015)
 -- or over each sample's last axes (Ba, Kiros, Hinton 2016). Here x is seen as a matrix: over its rows
 -- for the batch, over its columns for a sample.
 local check = require "perilune.check"
