@@ -4,6 +4,7 @@ max_line_length = 110
 max_cyclomatic_complexity = 24
 codes = true
 exclude_files = { "build", "runs" }
+files["tests/fixtures"] = { max_line_length = false }
 files["tests/*_spec.lua"] = { std = "lua54+busted" }
 -- Methods have their class's signature, whether or not they need all of it.
 files["lua/perilune/nn"] = { ignore = { "212/self" } }

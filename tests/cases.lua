@@ -540,6 +540,9 @@ end
 -- What layers are made of -----------------------------------------------------------------------------
 
 for _, part in ipairs {
+  "conv",
+  "pool",
+  "dense",
   "norm",
 } do
   for _, row in ipairs(require("tests.cases." .. part)) do add(row) end

@@ -109,7 +109,8 @@ local BAD <const> = {
     tensor({ 3, 3, 2, 1 }, "float64") }),
   bias = join(ODD, { 1, "t", {}, tensor(4), tensor({ 5 }, "int32"), tensor(5, 1) }),
   windows = { 1, "x", print, { strides = 0 }, { strides = { 1, 2, 3 } }, { strides = -1 }, { strides = 1.5 },
-    { padding = "full" }, { padding = 1 }, { padding = { 1 } }, { padding = { -1, 0, 0, 0 } }, { stride = 1 } },
+    { padding = "full" }, { padding = 1 }, { padding = { 1 } }, { padding = { -1, 0, 0, 0 } },
+    { stride = 1 } },
   rows = join(ODD, { NIL, 1, "t", {}, tensor({ 2, 3 }, "int32") }),
   weights = join(ODD, { NIL, 1, "t", {}, tensor(2, 2), tensor(3), tensor({ 3, 2 }, "float64") }),
   units = join(ODD, { 1, "t", {}, tensor(3), tensor({ 2 }, "float64") }),
@@ -118,8 +119,8 @@ local BAD <const> = {
   generator = join(ODD, { NIL, 1, "t", {}, core.numpy_rng(1) }),
   labels = join(ODD, { NIL, 1, "t", {}, tensor(2), tensor({ 3 }, "int32"), tensor(2, 2),
     pl.tensor({ 0, 1 }, "int32"), pl.tensor({ 1, 4 }, "int32") }),
-  loss_options = { 1, "x", print, { label_smoothing = -1 }, { label_smoothing = "1" }, { weights = tensor(3) },
-    { weight = tensor(2) } },
+  loss_options = { 1, "x", print, { label_smoothing = -1 }, { label_smoothing = "1" },
+    { weights = tensor(3) }, { weight = tensor(2) } },
   slope = { "1", {}, tensor(1), print },
   scales = join(ODD, { 1, "t", {}, tensor(2), tensor({ 3 }, "float64"), tensor({ 3 }, "int32") }),
   norm_options = { 1, "x", print, { eps = 1 }, { epsilon = "1" }, { epsilon = -1 }, { epsilon = nan } },
@@ -398,7 +399,9 @@ describe("a message", function()
 
   it("knows a tensor, and says how two are compared", function()
     assert.matches("attempt to concatenate a tensor value", message_of(function() return "loss " .. m end))
-    assert.matches("concatenate a random generator value", message_of(function() return "x" .. core.rng(1) end))
+    assert.matches("concatenate a random generator value", message_of(function()
+      return "x" .. core.rng(1)
+    end))
     assert.matches("got a random generator", message_of(function() return pl.zeros(core.rng(1)) end))
     for _, compare in ipairs { function() return m < m end, function() return m >= m end } do
       local text = message_of(compare)

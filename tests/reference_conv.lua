@@ -95,7 +95,7 @@ end
 function conv.conv2d_backward(dy, x, kernel, y, options)
   local d = {}
   for k, value in ipairs(dy.data) do
-    d[k] = options.activation == "relu" and not (y.data[k] > 0) and 0.0 or value
+    d[k] = options.activation == "relu" and y.data[k] <= 0 and 0.0 or value
   end
   local function zeros(shape)
     local array = reference.array(shape, filled(reference.count(shape)))

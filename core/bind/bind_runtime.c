@@ -2,7 +2,6 @@
 ** The machine: threads, instruction set, clock, and the most that its arithmetic can do.
 */
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,16 +36,6 @@ static int bind_clock(lua_State *L) {
   return 1;
 }
 
-/* core.terminal_width() -> columns of the terminal that standard output is, or nil when it is none */
-static int bind_terminal_width(lua_State *L) {
-  struct winsize size;
-  memset(&size, 0, sizeof size);
-  if (!isatty(STDOUT_FILENO)) return 0;
-  bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  lua_pushinteger(L, known ? size.ws_col : 80);
-  return 1;
-}
-
 typedef struct {
   int64_t rounds;
   double flops[PL_MAX_THREADS];
@@ -71,13 +60,9 @@ static int bind_peak(lua_State *L) {
 
 void pl_bind_runtime(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"threads", bind_threads},
-      {"set_threads", bind_set_threads},
-      {"isa", bind_isa},
-      {"clock", bind_clock},
-      {"peak", bind_peak},
-      {"terminal_width", bind_terminal_width},
-      {NULL, NULL},
+      {"threads", bind_threads}, {"set_threads", bind_set_threads},
+      {"isa", bind_isa},         {"clock", bind_clock},
+      {"peak", bind_peak},       {NULL, NULL},
   };
   luaL_setfuncs(L, functions, 0);
 }

@@ -1,5 +1,5 @@
--- What a model costs and why its shapes are what they are, layer by layer: the arithmetic of the output's size,
--- the parameters, the multiply-adds, and the bytes of activations and weights.
+-- What a model costs and why its shapes are what they are, layer by layer: the arithmetic of the output's
+-- size, the parameters, the multiply-adds, and the bytes of activations and weights.
 local summary = require "perilune.nn.summary"
 
 local explain = {}
@@ -73,7 +73,8 @@ function explain.text(model)
   local rows, totals = { HEADER }, { cost = 0, activations = 0, advice = {} }
   collect(model, rows, totals, "")
   rows[#rows + 1] = {
-    "total, for one sample", "", "", summary.thousands((model:count_params())), summary.thousands(totals.cost),
+    "total, for one sample", "", "", summary.thousands((model:count_params())),
+    summary.thousands(totals.cost),
     summary.size(totals.activations), summary.size(summary.bytes(model:all_weights())),
   }
   local lines = aligned(rows)

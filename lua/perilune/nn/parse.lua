@@ -108,7 +108,9 @@ end
 
 -- ---- making ----------------------------------------------------------------------------------------
 
-local OPTIONS <const> = { "input", "kernel_size", "padding", "dropout", "classes", "pool_size", "seed", "name", "dtype" }
+local OPTIONS <const> = {
+  "input", "kernel_size", "padding", "dropout", "classes", "pool_size", "seed", "name", "dtype",
+}
 
 local make = {}
 
@@ -146,14 +148,17 @@ local function fuse(steps)
 end
 
 --- A model from the course's notation:
---- `pl.nn.parse("INPUT -> [CONV-32 -> RELU]*2 -> POOL -> DROPOUT -> FC-512 -> RELU -> FCS", {input = {32, 32, 3}})`.
+--- `pl.nn.parse("INPUT -> [CONV-32 -> RELU]*2 -> POOL -> DROPOUT -> FCS", {input = {32, 32, 3}})`.
 --- A notation that cannot be read raises and points at the column.
 ---@param notation string
----@param options? { input: integer[]?, kernel_size: integer?, padding: string?, dropout: number?, classes: integer?, pool_size: integer?, seed: integer?, name: string?, dtype: string? }
----  input: the images' shape, {32, 32, 3}; kernel_size 3; padding "valid"; dropout 0.5; classes 10; pool_size 2
+---@param options? { input: integer[]?, kernel_size: integer?, padding: string?, dropout: number?,
+---  classes: integer?, pool_size: integer?, seed: integer?, name: string?, dtype: string? }
+---  input: the images' shape, {32, 32, 3}; kernel_size 3; padding "valid"; dropout 0.5; classes 10;
+---  pool_size 2
 ---@return Sequential
 local function parse(notation, options)
-  check.arg(type(notation) == "string", "parse", "notation", "a string, as in \"INPUT -> FC-10 -> FCS\"", notation)
+  check.arg(type(notation) == "string", "parse", "notation", 'a string, as in "INPUT -> FC-10 -> FCS"',
+    notation)
   options = check.options("parse", options, OPTIONS)
   local settings = { input = { 32, 32, 3 }, kernel_size = 3, padding = "valid", dropout = 0.5, classes = 10,
     pool_size = 2 }

@@ -36,8 +36,8 @@ end
 --- Raises unless the model has weights to speak of.
 function summary.check_built(fn, model)
   if model.built then return end
-  check.raise("%s: the model is not built yet; begin it with nn.Input{…}, call model:build{32, 32, 3}, or give "
-    .. "it data", fn)
+  check.raise("%s: the model is not built yet; begin it with nn.Input{…}, call model:build{32, 32, 3}, or "
+    .. "give it data", fn)
 end
 
 -- Keras's widths, for what is not longer.
@@ -97,7 +97,8 @@ function summary.text(model)
   for _, weight in ipairs(all) do table.insert(kinds[weight.trainable], weight) end
   local total, trainable = model:count_params()
   local function line(title, n, weights)
-    lines[#lines + 1] = (" %s params: %s (%s)"):format(title, summary.thousands(n), summary.size(summary.bytes(weights)))
+    lines[#lines + 1] = (" %s params: %s (%s)"):format(title, summary.thousands(n),
+      summary.size(summary.bytes(weights)))
   end
   line("Total", total, all)
   line("Trainable", trainable, kinds[true])

@@ -8,7 +8,8 @@ for _, name in ipairs { "dropout", "spatial_dropout2d" } do -- the second drops 
   local forward, backward = core.nn[name], core.nn[name .. "_backward"]
   ops[name] = {
     forward = function(slot, x, rate, rng)
-      parse.check_floats(x, name, name == "dropout" and "a tensor of floats" or "images {n, h, w, c} of floats",
+      parse.check_floats(x, name,
+        name == "dropout" and "a tensor of floats" or "images {n, h, w, c} of floats",
         name ~= "dropout" and 4 or nil)
       local y = slot:buffer("y", x:dtype(), x:shape())
       slot.seed, slot.stream, slot.position = forward(y, x, rate, rng)

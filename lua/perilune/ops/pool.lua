@@ -38,7 +38,8 @@ end
 local function plan(slot, fn, x, given)
   local shape = parse.check_images(x, fn)
   local o = parse.parsed(slot, given, parsers[fn])
-  local window, strides, top, left = o.window, o.strides, nil, nil
+  local window, strides = o.window, o.strides
+  local top, left
   shape[2], top = fit(fn, x, shape[2], window[1], strides[1], o.same)
   shape[3], left = fit(fn, x, shape[3], window[2], strides[2], o.same)
   slot.geometry = { window[1], window[2], strides[1], strides[2], top, left }

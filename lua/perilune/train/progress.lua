@@ -56,7 +56,7 @@ function Progress.new(label, steps, names, verbose)
   local now = core.clock()
   return setmetatable({
     label = label, steps = steps, names = names, start = now, shown = now, first = nil,
-    width = verbose == 1 and core.terminal_width() or nil,
+    width = verbose == 1 and core.stdout_columns() or nil,
   }, Progress)
 end
 

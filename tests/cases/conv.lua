@@ -1,0 +1,81 @@
+-- Rows of convolutions: odd sizes, strides, dilations, paddings, groups; narrow and wide channels.
+local conv = require "tests.reference_conv"
+local reference = require "tests.reference"
+
+local FLOATS <const> = { "float32", "float64" }
+
+local rows = {}
+
+-- x, kernel, options
+local INSTANCES <const> = {
+  { { 1, 1, 1, 1 }, { 1, 1, 1, 1 }, {} },
+  { { 2, 5, 4, 3 }, { 3, 3, 3, 5 }, {} },
+  { { 1, 6, 5, 2 }, { 3, 3, 2, 3 }, { padding = "same" } },
+  { { 2, 7, 6, 1 }, { 3, 2, 1, 4 }, { strides = 2, padding = "same" } },
+  { { 1, 6, 7, 3 }, { 2, 3, 3, 2 }, { strides = { 1, 2 } } },
+  { { 1, 7, 7, 2 }, { 3, 3, 2, 3 }, { dilation = 2 } },
+  { { 1, 6, 6, 1 }, { 3, 3, 1, 2 }, { dilation = { 1, 2 }, padding = "same", strides = 2 } },
+  { { 1, 4, 4, 4 }, { 3, 3, 2, 6 }, { groups = 2, padding = "same" } },
+  { { 3, 4, 4, 3 }, { 3, 3, 1, 3 }, { groups = 3 } },
+  { { 1, 3, 4, 2 }, { 3, 3, 2, 2 }, { padding = { 2, 0, 1, 3 } } },
+  { { 2, 6, 6, 3 }, { 5, 5, 3, 12 }, {} },
+  { { 1, 4, 5, 5 }, { 1, 1, 5, 17 }, {} },
+  { { 1, 5, 17, 3 }, { 3, 3, 3, 33 }, { padding = "same" } },
+  { { 2, 3, 15, 4 }, { 3, 3, 4, 32 }, { padding = "same" } },
+  { { 1, 4, 9, 17 }, { 3, 3, 17, 8 }, { padding = "same" } },
+}
+
+local function instances(bias)
+  local list = {}
+  for i, case in ipairs(INSTANCES) do
+    list[i] = { case[1], case[2], bias and { case[2][4] } or nil, args = { case[3] } }
+  end
+  return list
+end
+
+rows[1] = {
+  name = "conv2d", dtypes = FLOATS, operands = { "small", "small", "small" }, eps = 4, largest = 120,
+  instances = instances(true),
+  reference = function(a, args) return conv.conv2d(a[1], a[2], a[3], args[1]) end,
+}
+
+rows[2] = {
+  name = "conv2d", label = "conv2d without bias", dtypes = FLOATS, operands = { "small", "small" }, eps = 4,
+  largest = 120, instances = instances(false),
+  call = function(_, o, args) return o[1]:conv2d(o[2], nil, args[1]) end,
+  reference = function(a, args) return conv.conv2d(a[1], a[2], nil, args[1]) end,
+}
+
+-- Few outputs where gradients are checked: none must come near relu's kink.
+local RELU <const> = { activation = "relu" }
+
+rows[4] = {
+  name = "conv2d", label = "conv2d with relu", dtypes = FLOATS, operands = { "small", "small", "small" },
+  eps = 4, largest = 40,
+  instances = {
+    { { 1, 4, 4, 2 }, { 3, 3, 2, 2 }, { 2 }, args = { RELU } },
+    { { 2, 6, 6, 3 }, { 5, 5, 3, 12 }, { 12 }, args = { RELU } },
+    { { 1, 4, 5, 5 }, { 1, 1, 5, 17 }, { 17 }, args = { RELU } },
+    { { 2, 3, 15, 4 }, { 3, 3, 4, 32 }, { 32 }, args = { { padding = "same", activation = "relu" } } },
+  },
+  reference = function(a, args) return conv.conv2d(a[1], a[2], a[3], args[1]) end,
+}
+
+rows[3] = {
+  name = "depthwise_conv2d", dtypes = FLOATS, operands = { "small", "small", "small" }, eps = 4,
+  instances = {
+    { { 1, 4, 4, 1 }, { 3, 3, 1, 1 }, { 1 }, args = { {} } },
+    { { 2, 5, 4, 3 }, { 3, 3, 3, 1 }, { 3 }, args = { { padding = "same" } } },
+    { { 1, 6, 5, 2 }, { 2, 3, 2, 3 }, { 6 }, args = { { strides = 2 } } },
+    { { 1, 5, 5, 17 }, { 3, 3, 17, 1 }, { 17 }, args = { { padding = "same", dilation = 2 } } },
+  },
+  reference = function(a, args)
+    local h, w, channels, multiplier = table.unpack(a[2].shape)
+    local options = { groups = channels }
+    for key, value in pairs(args[1]) do options[key] = value end
+    local kernel = reference.array({ h, w, 1, channels * multiplier }, a[2].data)
+    return conv.conv2d(a[1], kernel, a[3], options)
+  end,
+}
+
+return rows
