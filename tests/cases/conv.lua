@@ -23,6 +23,27 @@ local INSTANCES <const> = {
   { { 1, 5, 17, 3 }, { 3, 3, 3, 33 }, { padding = "same" } },
   { { 2, 3, 15, 4 }, { 3, 3, 4, 32 }, { padding = "same" } },
   { { 1, 4, 9, 17 }, { 3, 3, 17, 8 }, { padding = "same" } },
+  -- images of one pixel: most of the kernel lies over the edge
+  { { 1, 1, 1, 3 }, { 3, 3, 3, 2 }, { padding = "same" } },
+  { { 2, 1, 1, 5 }, { 5, 5, 5, 1 }, { padding = "same", strides = 2 } },
+  { { 1, 1, 1, 33 }, { 1, 1, 33, 12 }, {} },
+  { { 1, 1, 1, 2 }, { 2, 3, 2, 3 }, { padding = { 1, 1, 1, 2 } } },
+  { { 1, 1, 1, 2 }, { 3, 3, 2, 3 }, { padding = "same", dilation = 3 } },
+  -- one row, one column, even kernels, steps longer than the kernel
+  { { 1, 1, 9, 2 }, { 1, 3, 2, 3 }, { strides = { 1, 2 } } },
+  { { 1, 9, 1, 2 }, { 3, 1, 2, 3 }, { padding = "same", strides = { 3, 1 } } },
+  { { 1, 5, 6, 1 }, { 2, 3, 1, 5 }, { padding = "same" } },
+  { { 1, 7, 6, 2 }, { 1, 1, 2, 3 }, { strides = 3, padding = "same" } },
+  { { 1, 8, 7, 1 }, { 2, 2, 1, 3 }, { strides = { 3, 4 } } },
+  -- whole rows of padding; groups with everything else
+  { { 1, 2, 3, 2 }, { 2, 2, 2, 2 }, { padding = { 3, 3, 0, 4 }, strides = { 1, 2 } } },
+  { { 1, 5, 4, 4 }, { 2, 3, 2, 4 }, { groups = 2, strides = 2, padding = { 0, 1, 2, 0 } } },
+  { { 1, 5, 5, 3 }, { 3, 3, 1, 6 }, { groups = 3, dilation = 2, padding = "same" } },
+  { { 1, 3, 4, 10 }, { 3, 3, 5, 34 }, { groups = 2, padding = "same" } },
+  -- many channels both ways
+  { { 1, 3, 4, 33 }, { 3, 3, 33, 17 }, { padding = "same" } },
+  { { 1, 4, 3, 12 }, { 2, 3, 12, 33 }, { strides = 2, padding = "same" } },
+  { { 1, 6, 5, 17 }, { 5, 5, 17, 5 }, { padding = { 2, 1, 0, 2 }, dilation = { 1, 1 } } },
 }
 
 local function instances(bias)
@@ -46,6 +67,15 @@ rows[2] = {
   reference = function(a, args) return conv.conv2d(a[1], a[2], nil, args[1]) end,
 }
 
+-- A convolution in as many groups as there are channels.
+local function depthwise(x, kernel, bias, given)
+  local h, w, channels, multiplier = table.unpack(kernel.shape)
+  local options = { groups = channels }
+  for key, value in pairs(given) do options[key] = value end
+  local grouped = reference.array({ h, w, 1, channels * multiplier }, kernel.data)
+  return conv.conv2d(x, grouped, bias, options)
+end
+
 -- Few outputs where gradients are checked: none must come near relu's kink.
 local RELU <const> = { activation = "relu" }
 
@@ -57,8 +87,24 @@ rows[4] = {
     { { 2, 6, 6, 3 }, { 5, 5, 3, 12 }, { 12 }, args = { RELU } },
     { { 1, 4, 5, 5 }, { 1, 1, 5, 17 }, { 17 }, args = { RELU } },
     { { 2, 3, 15, 4 }, { 3, 3, 4, 32 }, { 32 }, args = { { padding = "same", activation = "relu" } } },
+    { { 1, 1, 1, 3 }, { 3, 3, 3, 1 }, { 1 }, args = { { padding = "same", activation = "relu" } } },
+    { { 1, 4, 5, 1 }, { 2, 3, 1, 5 }, { 5 }, args = { { strides = 2, activation = "relu" } } },
+    { { 1, 5, 3, 2 }, { 2, 2, 1, 4 }, { 4 }, args = { { groups = 2, dilation = 2, activation = "relu" } } },
+    { { 1, 3, 3, 1 }, { 3, 3, 1, 3 }, { 3 }, args = { { padding = { 1, 0, 2, 1 }, activation = "relu" } } },
+    { { 1, 3, 4, 33 }, { 3, 3, 33, 17 }, { 17 }, args = { { padding = "same", activation = "relu" } } },
   },
   reference = function(a, args) return conv.conv2d(a[1], a[2], a[3], args[1]) end,
+}
+
+rows[5] = {
+  name = "depthwise_conv2d", label = "depthwise_conv2d without bias", dtypes = FLOATS,
+  operands = { "small", "small" }, eps = 4,
+  instances = {
+    { { 1, 4, 5, 3 }, { 2, 3, 3, 1 }, args = { {} } },
+    { { 1, 4, 4, 2 }, { 3, 3, 2, 2 }, args = { { padding = "same", strides = 2 } } },
+  },
+  call = function(_, o, args) return o[1]:depthwise_conv2d(o[2], nil, args[1]) end,
+  reference = function(a, args) return depthwise(a[1], a[2], nil, args[1]) end,
 }
 
 rows[3] = {
@@ -68,14 +114,14 @@ rows[3] = {
     { { 2, 5, 4, 3 }, { 3, 3, 3, 1 }, { 3 }, args = { { padding = "same" } } },
     { { 1, 6, 5, 2 }, { 2, 3, 2, 3 }, { 6 }, args = { { strides = 2 } } },
     { { 1, 5, 5, 17 }, { 3, 3, 17, 1 }, { 17 }, args = { { padding = "same", dilation = 2 } } },
+    { { 1, 1, 1, 5 }, { 3, 3, 5, 1 }, { 5 }, args = { { padding = "same" } } },
+    { { 1, 1, 1, 12 }, { 1, 1, 12, 1 }, { 12 }, args = { {} } },
+    { { 1, 6, 7, 3 }, { 5, 5, 3, 1 }, { 3 }, args = { { padding = "same", strides = { 2, 3 } } } },
+    { { 1, 3, 4, 5 }, { 2, 3, 5, 2 }, { 10 }, args = { { padding = { 1, 0, 0, 2 } } } },
+    { { 1, 4, 5, 33 }, { 3, 3, 33, 1 }, { 33 }, args = { { padding = "same" } } },
+    { { 2, 4, 3, 12 }, { 2, 3, 12, 3 }, { 36 }, args = { { strides = 2, padding = "same" } } },
   },
-  reference = function(a, args)
-    local h, w, channels, multiplier = table.unpack(a[2].shape)
-    local options = { groups = channels }
-    for key, value in pairs(args[1]) do options[key] = value end
-    local kernel = reference.array({ h, w, 1, channels * multiplier }, a[2].data)
-    return conv.conv2d(a[1], kernel, a[3], options)
-  end,
+  reference = function(a, args) return depthwise(a[1], a[2], a[3], args[1]) end,
 }
 
 return rows

@@ -15,14 +15,14 @@ local function along(size, window, stride, padding)
   return math.max((out - 1) * stride + window - size, 0) // 2, out
 end
 
--- fold(list of the real pixels in a window) for each window and channel.
+-- fold(list of the real pixels in a window) -> value, magnitude, for each window and channel.
 local function pool(x, options, fold)
   local n, height, width, channels = table.unpack(x.shape)
   local window_y, window_x = pair(options.pool_size or 2)
   local stride_y, stride_x = pair(options.strides or options.pool_size or 2)
   local top, rows = along(height, window_y, stride_y, options.padding)
   local left, columns = along(width, window_x, stride_x, options.padding)
-  local data = {}
+  local data, magnitude = {}, {}
   for b = 0, n - 1 do
     for row = 0, rows - 1 do
       for column = 0, columns - 1 do
@@ -35,29 +35,22 @@ local function pool(x, options, fold)
               end
             end
           end
-          data[#data + 1] = fold(list)
+          local k = #data + 1
+          data[k], magnitude[k] = fold(list)
         end
       end
     end
   end
-  local magnitude = {}
-  for i = 1, #data do magnitude[i] = 4 end -- the largest input
   return reference.array({ n, rows, columns, channels }, data, magnitude)
 end
 
-local folds <const> = {
-  max_pool2d = function(list) return math.max(table.unpack(list)) end,
-  avg_pool2d = function(list)
-    local sum = 0
-    for _, v in ipairs(list) do sum = sum + v end
-    return sum / #list
-  end,
-}
+local folds <const> = { max_pool2d = reference.folds.max, avg_pool2d = reference.folds.mean }
 
 local rows = {}
 for name, fold in pairs(folds) do
   rows[#rows + 1] = {
-    name = name, dtypes = FLOATS, operands = { "any" }, eps = name == "max_pool2d" and 0 or 4,
+    name = name, dtypes = FLOATS, operands = { "any" }, eps = name == "max_pool2d" and 0 or 2,
+    largest = 300,
     instances = {
       { { 1, 2, 2, 1 }, args = { {} } }, { { 2, 5, 4, 3 }, args = { {} } },
       { { 2, 5, 4, 3 }, args = { { padding = "same" } } },
@@ -67,6 +60,18 @@ for name, fold in pairs(folds) do
       { { 3, 1, 1, 4 }, args = { { pool_size = 3, padding = "same" } } },
       { { 1, 7, 4, 1 }, args = { { pool_size = { 3, 2 }, padding = "same" } } },
       { { 1, 8, 8, 33 }, args = { {} } },
+      { { 1, 1, 1, 3 }, args = { { pool_size = 1 } } },
+      { { 2, 3, 5, 12 }, args = { { pool_size = { 2, 3 } } } },
+      { { 1, 7, 8, 1 }, args = { { pool_size = 2, strides = 3 } } },
+      { { 1, 7, 8, 2 }, args = { { pool_size = 2, strides = { 3, 5 }, padding = "same" } } },
+      { { 1, 1, 9, 5 }, args = { { pool_size = { 1, 3 }, strides = { 1, 2 } } } },
+      { { 1, 9, 1, 5 }, args = { { pool_size = { 4, 1 }, strides = 1, padding = "same" } } },
+      { { 1, 5, 5, 5 }, args = { { pool_size = 5, strides = 1 } } },
+      -- windows of 255, 256 and more pixels
+      { { 1, 15, 17, 1 }, args = { { pool_size = { 15, 17 } } } },
+      { { 1, 16, 18, 1 }, args = { { pool_size = 16, strides = 1 } } },
+      { { 1, 5, 6, 2 }, args = { { pool_size = 16, strides = 1, padding = "same" } } },
+      { { 1, 3, 40, 1 }, args = { { pool_size = { 9, 33 }, strides = { 2, 7 }, padding = "same" } } },
     },
     reference = function(a, args) return pool(a[1], args[1], fold) end,
   }
