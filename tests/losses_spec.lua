@@ -112,4 +112,111 @@ describe("the metric", function()
     metric:update(pl.tensor({ 2, 3 }, "int32"), probabilities)
     near(0.5, metric:result())
   end)
+
+  local shares = d { { 0, 1, 0 }, { 0, 0, 1 } }
+
+  it("for one-hot targets: accuracy and top-k accuracy", function()
+    local right, top = metrics.CategoricalAccuracy {}, metrics.TopKCategoricalAccuracy { k = 2 }
+    for _, metric in ipairs { right, top } do metric:update(shares, probabilities) end
+    near(0.5, right:result())
+    near(0.5, top:result())
+    top:reset()
+    top:update(d { { 1, 0, 0 }, { 0, 1, 0 } }, d { { 0.3, 0.5, 0.2 }, { 0.7, 0.2, 0.1 } })
+    near(1, top:result())
+  end)
+
+  it("binary accuracy, by its threshold", function()
+    local y, p = d { { 1 }, { 0 }, { 1 }, { 0 } }, d { { 0.6 }, { 0.2 }, { 0.4 }, { 0.45 } }
+    for threshold, expected in pairs { [0.5] = 0.75, [0.35] = 0.75, [0.42] = 0.5 } do
+      local metric = metrics.BinaryAccuracy { threshold = threshold }
+      metric:update(y, p)
+      near(expected, metric:result())
+    end
+  end)
+
+  it("accuracy chooses by the shapes", function()
+    for _, case in ipairs { { labels, probabilities, 1 }, { shares, probabilities, 0.5 },
+      { d { { 1 }, { 1 } }, d { { 0.7 }, { 0.3 } }, 0.5 } } do
+      local metric = metrics.get "accuracy"
+      assert.equal("accuracy", metric.name)
+      metric:update(case[1], case[2])
+      near(case[3], metric:result())
+    end
+  end)
+
+  -- classes 1 1 1 2 2 3, taken for 1 1 2 2 3 3
+  local truth, guess = pl.tensor({ 1, 1, 1, 2, 2, 3 }, "int32"), pl.tensor({ 1, 1, 2, 2, 3, 3 }, "int32")
+
+  it("confusion matrix: rows are the true classes; batches add up; with weights", function()
+    local metric = metrics.ConfusionMatrix {}
+    metric:update(truth, guess)
+    assert.same({ { 2.0, 1.0, 0.0 }, { 0.0, 1.0, 1.0 }, { 0.0, 0.0, 1.0 } }, metric:result():totable())
+    metric:update(labels, probabilities, d { 0.5, 3 })
+    assert.same({ { 5.0, 1.0, 0.0 }, { 0.0, 1.5, 1.0 }, { 0.0, 0.0, 1.0 } }, metric:result():totable())
+  end)
+
+  it("precision, recall and F1: of each class, their mean, weighted, of one", function()
+    for name, each in pairs { Precision = { 1, 1 / 2, 1 / 2 }, Recall = { 2 / 3, 1 / 2, 1 },
+      F1Score = { 4 / 5, 1 / 2, 2 / 3 } } do
+      local function result(options)
+        local metric = metrics[name](options)
+        metric:update(truth, guess)
+        return metric:result()
+      end
+      near((each[1] + each[2] + each[3]) / 3, result {})
+      near((3 * each[1] + 2 * each[2] + each[3]) / 6, result { average = "weighted" })
+      near(each[2], result { class_id = 2 })
+      local all = result { average = false }
+      for i = 1, 3 do near(each[i], all[i]) end
+    end
+  end)
+
+  it("mean, of numbers and of losses over batches of unequal size", function()
+    local metric = metrics.Mean {}
+    near(0, metric:result())
+    metric:update(2)
+    metric:update(5, 2)
+    near(4, metric:result())
+    for name, sum in pairs { mse = 0 + 1 + 9, mae = 0 + 1 + 3, huber = 0.5 + 2.5 } do
+      metric = metrics.get(name)
+      metric:update(d { { 1 }, { 2 } }, d { { 1 }, { 3 } })
+      metric:update(d { { 1 } }, d { { 4 } })
+      near(sum / 3, metric:result())
+    end
+    metric = metrics.get "sparse_categorical_crossentropy"
+    metric:update(labels, probabilities)
+    near(-(log(0.5) + log(0.7)) / 2, metric:result())
+  end)
+
+  it("broadcasts nothing", function()
+    for name, case in pairs {
+      SparseCategoricalAccuracy = { pl.ones(2, 1), pl.ones(2, 3) },
+      CategoricalAccuracy = { pl.ones(1, 3), pl.ones(2, 3) },
+      BinaryAccuracy = { pl.ones(4), pl.ones(4, 1) }, MeanSquaredError = { pl.ones(4), pl.ones(4, 1) },
+      ConfusionMatrix = { pl.ones(3), pl.ones(2, 3) },
+    } do
+      local good, text = pcall(function() metrics[name] {}:update(case[1], case[2]) end)
+      assert.is_false(good, name)
+      local words = name == "SparseCategoricalAccuracy" and "reshape" or "nothing broadcasts"
+      assert.is_truthy(text:find(words, 1, true), text)
+    end
+    for _, weights in ipairs { d { 1 }, d { { 1 }, { 1 } } } do
+      local metric = metrics.SparseCategoricalAccuracy {}
+      assert.is_false((pcall(metric.update, metric, labels, probabilities, weights)))
+      assert.is_false((pcall(losses.SparseCategoricalCrossentropy {}, labels, probabilities, weights)))
+    end
+  end)
+end)
+
+describe("a loss's reduction", function()
+  it("is the mean, the sum, the mean by weight, or none", function()
+    local y, p, weights = d { { 0 }, { 0 } }, d { { 1 }, { 2 } }, d { 3, 0.5 }
+    for reduction, expected in pairs { mean = { 2.5, 2.5 }, sum = { 5, 5 },
+      sum_over_batch_size = { 2.5, 2.5 }, mean_with_sample_weight = { 2.5, 5 / 3.5 } } do
+      local loss = losses.MeanSquaredError { reduction = reduction }
+      near(expected[1], loss(y, p))
+      near(expected[2], loss(y, p, weights))
+    end
+    assert.same({ 3.0, 2.0 }, losses.MeanSquaredError { reduction = "none" } (y, p, weights):totable())
+  end)
 end)

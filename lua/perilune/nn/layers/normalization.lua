@@ -46,6 +46,16 @@ function Normalization:forward(x)
   return (x - self.mean) / deviation
 end
 
+-- The fields mean and variance are the weights once it is built; its options are what was given.
+function Normalization:config()
+  local config = Layer.config(self)
+  for _, name in ipairs { "mean", "variance" } do
+    local value = self.given and self.given[name] or false
+    config[name] = type(value) == "table" and table.move(value, 1, #value, 1, {}) or value
+  end
+  return config
+end
+
 -- Σ f(rows) over chunks of rows, {C} in float64.
 local function chunked_sum(rows, f)
   local n, total = #rows, nil
