@@ -1,6 +1,6 @@
 /*
-** Convolutions of images: core.nn.conv2d and core.nn.conv2d_backward, which write into tensors of
-** the caller's.
+** Convolutions of images: core.nn.conv2d, core.nn.depthwise_conv2d and their _backward, which write
+** into tensors of the caller's.
 */
 #include <string.h>
 
@@ -9,6 +9,10 @@
 
 /* Of padded images and of steps through them: far beyond use, and products of two fit easily. */
 enum { MOST = 1 << 24, GEOMETRY = 9 };
+
+/* Whether the function is the depthwise one, by its upvalue. Its kernel {height, width, channels,
+** multiplier} lies in memory as that of a convolution with a group for each channel. */
+static bool is_depthwise(lua_State *L) { return lua_toboolean(L, lua_upvalueindex(1)); }
 
 /* The tensor at arg: contiguous, of that rank and of the same dtype as x. */
 static const pl_tensor *check_operand(lua_State *L, int arg, const char *fn, const char *name,
@@ -22,7 +26,9 @@ static const pl_tensor *check_operand(lua_State *L, int arg, const char *fn, con
              pl_dtype_name(x->dtype), name, pl_dtype_name(t->dtype), pl_dtype_name(x->dtype));
   if (t->rank != rank)
     pl_arg_error(L, arg, fn, name,
-                 strcmp(name, "kernel") == 0 ? "a tensor {height, width, channels in, channels out}"
+                 strcmp(name, "kernel") == 0
+                     ? is_depthwise(L) ? "a tensor {height, width, channels, multiplier}"
+                                       : "a tensor {height, width, channels in, channels out}"
                  : rank == 4 ? "images {batch, height, width, channels} (one image: "
                                "image:unsqueeze(1))"
                              : "a tensor of rank 1, a number for each output channel");
@@ -35,7 +41,25 @@ static const pl_tensor *opt_operand(lua_State *L, int arg, const char *fn, const
   return lua_isnoneornil(L, arg) ? NULL : check_operand(L, arg, fn, name, rank, x);
 }
 
-/* The nine integers from arg on: strides, padding top, bottom, left, right, dilation, groups. */
+static void check_channels(lua_State *L, const char *fn, const pl_conv2d *g,
+                           const pl_tensor *kernel) {
+  const char *shape = pl_push_shape_text(L, 4, kernel->shape);
+  const lua_Integer channels = g->in_channels, groups = g->groups, expected = kernel->shape[2];
+  if (kernel->numel == 0) pl_raise(L, "%s: kernel %s has an axis of size 0", fn, shape);
+  if ((groups == 1 || is_depthwise(L)) && channels != expected)
+    pl_raise(L, "%s: x has %I channels (last axis), kernel %s expects %I (its third axis)", fn,
+             channels, shape, expected);
+  if (channels % groups != 0 || g->out_channels % groups != 0)
+    pl_raise(L, "%s: %I channels of x and %I of the output do not divide into %I groups", fn,
+             channels, (lua_Integer)g->out_channels, groups);
+  if (!is_depthwise(L) && channels / groups != expected)
+    pl_raise(
+        L, "%s: x has %I channels, %I in each of %I groups; kernel %s expects %I (its third axis)",
+        fn, channels, channels / groups, groups, shape, expected);
+}
+
+/* The nine integers from arg on: strides, padding top, bottom, left, right, dilation, groups (not
+** looked at when depthwise). */
 static pl_conv2d check_geometry(lua_State *L, int arg, const char *fn, const pl_tensor *x,
                                 const pl_tensor *kernel) {
   static const char *const names[2] = {"height", "width"};
@@ -48,22 +72,14 @@ static pl_conv2d check_geometry(lua_State *L, int arg, const char *fn, const pl_
     g.after[a] = pl_check_integer(L, arg + 3 + 2 * a, fn, "padding", 0, MOST);
     g.dilation[a] = pl_check_integer(L, arg + 6 + a, fn, "dilation", 1, MOST);
   }
-  g.groups = pl_check_integer(L, arg + 8, fn, "groups", 1, INT64_MAX);
-  g.out_channels = kernel->shape[3];
-  const char *shape = pl_push_shape_text(L, 4, kernel->shape);
-  if (kernel->numel == 0) pl_raise(L, "%s: kernel %s has an axis of size 0", fn, shape);
-  if (g.in_channels % g.groups != 0 || g.out_channels % g.groups != 0)
-    pl_raise(L, "%s: %I channels of x and %I of the output do not divide into %I groups", fn,
-             (lua_Integer)g.in_channels, (lua_Integer)g.out_channels, (lua_Integer)g.groups);
-  if (g.in_channels / g.groups != kernel->shape[2]) {
-    if (g.groups == 1)
-      pl_raise(L, "%s: x has %I channels (last axis), kernel %s expects %I (its third axis)", fn,
-               (lua_Integer)g.in_channels, shape, (lua_Integer)kernel->shape[2]);
-    pl_raise(
-        L, "%s: x has %I channels, %I in each of %I groups; kernel %s expects %I (its third axis)",
-        fn, (lua_Integer)g.in_channels, (lua_Integer)(g.in_channels / g.groups),
-        (lua_Integer)g.groups, shape, (lua_Integer)kernel->shape[2]);
+  if (is_depthwise(L)) {
+    g.groups = g.in_channels;
+    g.out_channels = kernel->shape[2] * kernel->shape[3];
+  } else {
+    g.groups = pl_check_integer(L, arg + 8, fn, "groups", 1, INT64_MAX);
+    g.out_channels = kernel->shape[3];
   }
+  check_channels(L, fn, &g, kernel);
   for (int a = 0; a < 2; a++) {
     if (g.in[a] > MOST || g.kernel[a] > MOST)
       pl_raise(L, "%s: %s %I of x with a kernel of %I is more than %d", fn, names[a],
@@ -114,7 +130,7 @@ static _Noreturn void raise_room(lua_State *L, const char *fn) {
 /* core.nn.conv2d(y, x, kernel, bias|nil, stride_y, stride_x, top, bottom, left, right,
 ** dilation_y, dilation_x, groups, relu) */
 static int bind_conv2d(lua_State *L) {
-  static const char fn[] = "conv2d";
+  const char *fn = is_depthwise(L) ? "depthwise_conv2d" : "conv2d";
   lua_settop(L, 4 + GEOMETRY + 1);
   const pl_tensor *x = check_operand(L, 2, fn, "x", 4, NULL);
   const pl_tensor *kernel = check_operand(L, 3, fn, "kernel", 4, x);
@@ -138,7 +154,7 @@ static int bind_conv2d(lua_State *L) {
 ** groups, relu, add_dx, add_dkernel, add_dbias): y, the result of the forward pass, is needed with
 ** relu. */
 static int bind_conv2d_backward(lua_State *L) {
-  static const char fn[] = "conv2d_backward";
+  const char *fn = is_depthwise(L) ? "depthwise_conv2d_backward" : "conv2d_backward";
   enum { FLAGS = 8 + GEOMETRY };
   lua_settop(L, FLAGS + 3);
   const pl_tensor *x = check_operand(L, 5, fn, "x", 4, NULL);
@@ -197,12 +213,16 @@ static int bind_conv2d_backward(lua_State *L) {
 }
 
 void pl_bind_conv(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"conv2d", bind_conv2d},
-      {"conv2d_backward", bind_conv2d_backward},
-      {NULL, NULL},
+  static const luaL_Reg functions[2][3] = {
+      {{"conv2d", bind_conv2d}, {"conv2d_backward", bind_conv2d_backward}, {NULL, NULL}},
+      {{"depthwise_conv2d", bind_conv2d},
+       {"depthwise_conv2d_backward", bind_conv2d_backward},
+       {NULL, NULL}},
   };
   luaL_getsubtable(L, -1, "nn");
-  luaL_setfuncs(L, functions, 0);
+  for (int depthwise = 0; depthwise < 2; depthwise++) {
+    lua_pushboolean(L, depthwise);
+    luaL_setfuncs(L, functions[depthwise], 1);
+  }
   lua_pop(L, 1);
 }

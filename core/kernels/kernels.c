@@ -48,7 +48,6 @@
 #define BITS 32
 #define FN(name) name##_f32
 #define M(function) function##f
-#include "kernels/conv2d.inc"
 #include "kernels/elementwise.inc"
 #include "kernels/index.inc"
 #include "kernels/optimizer.inc"
@@ -57,6 +56,7 @@
 
 #include "kernels/vector.inc"
 
+#include "kernels/conv2d.inc"
 #include "kernels/dense.inc"
 #include "kernels/dropout.inc"
 #include "kernels/loss.inc"
@@ -76,7 +76,6 @@
 #define BITS 64
 #define FN(name) name##_f64
 #define M(function) function
-#include "kernels/conv2d.inc"
 #include "kernels/elementwise.inc"
 #include "kernels/index.inc"
 #include "kernels/optimizer.inc"
@@ -85,6 +84,7 @@
 
 #include "kernels/vector.inc"
 
+#include "kernels/conv2d.inc"
 #include "kernels/dense.inc"
 #include "kernels/dropout.inc"
 #include "kernels/loss.inc"
@@ -163,8 +163,9 @@ static void logical_not(int64_t n, void *const *operand, const int64_t *stride, 
 
 #define CONV2D(of)                                                                                 \
   {                                                                                                \
-    conv2d_lanes_##of, gather_patches_##of, outer_##of, conv2d_pack_##of, pack_bias_##of,          \
-        conv2d_mask_##of, join_##of, depthwise_##of, depthwise_data_##of, depthwise_kernel_##of    \
+    conv2d_lanes_##of, conv2d_gather_##of, conv2d_outer_##of, conv2d_pack_##of,                    \
+        conv2d_pack_bias_##of, conv2d_mask_##of, conv2d_join_##of, depthwise_##of,                 \
+        depthwise_data_##of, depthwise_kernel_##of                                                 \
   }
 
 const pl_kernels PASTE(pl_kernels, ISA) = {
