@@ -34,7 +34,8 @@ typedef struct pl_conv2d_gather {
   int64_t runs, depth; /* depth: the sum of the runs' lengths */
   const pl_conv2d_run *run;
   const void *packed;
-  bool add, relu; /* add: out += instead, and no bias */
+  int64_t part, parts; /* of the channels, in blocks that a tile takes */
+  bool add, relu;      /* add: out += instead, and no bias */
 } pl_conv2d_gather;
 
 /*

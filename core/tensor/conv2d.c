@@ -11,8 +11,9 @@
 
 enum {
   FEWEST_TASKS = 16,
-  STRIP_BYTES = 65536, /* of padded input to a task, about what the caches like */
-  STRIP_PIXELS = 128   /* small images are taken together up to that many output pixels */
+  STRIP_BYTES = 65536,   /* of padded input to a task, about what the caches like */
+  WEIGHT_BYTES = 524288, /* that stay in the second-level cache */
+  STRIP_PIXELS = 128     /* small images are taken together up to that many output pixels */
 };
 
 static const pl_conv2d_kernels *kernels_of(pl_dtype dtype) {
@@ -121,6 +122,7 @@ bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtyp
         !pl_size_mul(window, plan->images, &window))
       return false;
   }
+  plan->parts = g->groups > 1 ? 1 : pl_most(1, pl_least(4, packed * size / WEIGHT_BYTES));
   plan->window = window;
   plan->runs_at = 0;
   if (!pl_add_room(&plan->bytes, plan->runs_room, sizeof(pl_conv2d_run))) return false;
@@ -199,8 +201,10 @@ static void pass_task(void *context, int64_t chunk) {
   const pl_conv2d *g = plan->g;
   const pl_conv2d_axis *ay = &job->axis[0], *ax = &job->axis[1];
   const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
-  const int64_t image = chunk / plan->strips * plan->images;
-  const int64_t row = chunk % plan->strips * plan->rows;
+  const int64_t tasks = pl_divide_up(g->batch, plan->images) * plan->strips;
+  const int64_t part = chunk / tasks; /* all images with some of the weights, then with others */
+  const int64_t image = chunk % tasks / plan->strips * plan->images;
+  const int64_t row = chunk % tasks % plan->strips * plan->rows;
   const int64_t images = pl_least(plan->images, g->batch - image);
   const int64_t rows = pl_least(plan->rows, ay->count - row);
   if (rows <= 0 || ax->count == 0) return;
@@ -221,6 +225,8 @@ static void pass_task(void *context, int64_t chunk) {
                              .runs = job->runs,
                              .depth = job->depth,
                              .run = job->run,
+                             .part = part,
+                             .parts = plan->parts,
                              .add = job->add,
                              .relu = job->relu};
   int64_t slot = -1;
@@ -268,7 +274,8 @@ static void run_pass(pass_job *job) {
     const int64_t taps = job->axis[0].taps * job->axis[1].taps;
     pl_parallel_for(g->groups * (taps + 1), pack_task, job);
     pl_slots_open(&job->slots, plan->slots);
-    pl_parallel_for(pl_divide_up(g->batch, plan->images) * plan->strips, pass_task, job);
+    pl_parallel_for(pl_divide_up(g->batch, plan->images) * plan->strips * plan->parts, pass_task,
+                    job);
   }
 }
 

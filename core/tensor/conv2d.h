@@ -26,6 +26,7 @@ typedef struct pl_conv2d_plan {
   int64_t from[2], from_channels, to[2], to_channels;
   int64_t phases[2];                /* the strides, backwards; one of them is one stride-1 pass */
   int64_t images, rows, strips;     /* of an image's rows, to a task */
+  int64_t parts;                    /* of the output channels, when the weights are many */
   int64_t window, slots, runs_room; /* numbers of a padded strip; how many strips at a time */
   size_t runs_at, packed_at, windows_at, bytes;
 } pl_conv2d_plan;

@@ -13,6 +13,7 @@ enum {
   LARGE_KERNEL = 65536, /* numbers; such a gradient is cut up itself as well */
   STRIP_BYTES = 40960,  /* of images to a strip, about the first-level cache */
   STRIP_PIXELS = 192,   /* small images are taken together up to that many output pixels */
+  TILE_VECTORS = 4,     /* of channels that a tile takes at most */
   MASK_PIXELS = 256,    /* to a partial sum */
   MASK_GRAIN = 16384,
   JOIN_GRAIN = 16384
@@ -69,7 +70,7 @@ bool pl_conv2d_kernel_plan_make(pl_conv2d_kernel_plan *plan, const pl_conv2d *g,
   plan->batch_parts = BATCH_PARTS;
   plan->channel_parts = plan->row_parts = 1;
   if (kernel_numbers(g) > LARGE_KERNEL && !plan->depthwise) {
-    plan->channel_parts = pl_least(4, pl_divide_up(channels, 4 * lanes));
+    plan->channel_parts = pl_least(4, pl_divide_up(channels, TILE_VECTORS * lanes));
     plan->row_parts = g->kernel[0];
     plan->batch_parts =
         pl_most(1, 2 * BATCH_PARTS / (g->groups * plan->channel_parts * plan->row_parts));
@@ -82,11 +83,14 @@ bool pl_conv2d_kernel_plan_make(pl_conv2d_kernel_plan *plan, const pl_conv2d *g,
   plan->direct = true;
   for (int a = 0; a < 2; a++)
     plan->direct = plan->direct && g->before[a] == 0 && span(g, a, g->out[a]) <= g->in[a];
-  plan->copied = channels % lanes != 0;
+  /* dy's pixels lie apart when a part takes but some channels: copied, they stay in the cache */
+  plan->copied = channels % lanes != 0 || plan->channel_parts > 1;
+  const int64_t vectors = pl_divide_up(channels, lanes);
   const int64_t wide = span(g, 1, g->out[1]);
-  const int64_t row_bytes =
-      (pl_least(wide, INT32_MAX) * g->stride[0] * g->in_channels + g->out[1] * g->out_channels) *
-      size;
+  const int64_t part = pl_divide_up(vectors, plan->channel_parts) * lanes;
+  const int64_t row_bytes = (pl_least(wide, INT32_MAX) * g->stride[0] * g->in_channels +
+                             g->out[1] * pl_least(part, TILE_VECTORS * lanes)) *
+                            size;
   plan->rows = pl_most(1, pl_least(g->out[0], STRIP_BYTES / row_bytes));
   plan->rows = pl_divide_up(g->out[0], pl_divide_up(g->out[0], plan->rows));
   plan->images = 1;
@@ -102,8 +106,7 @@ bool pl_conv2d_kernel_plan_make(pl_conv2d_kernel_plan *plan, const pl_conv2d *g,
       (!pl_size_mul(plan->window[0], wide, &plan->window_room) ||
        !pl_size_mul(plan->window_room, g->in_channels * plan->images, &plan->window_room)))
     return false;
-  if (plan->copied)
-    plan->d_room = plan->images * plan->rows * g->out[1] * pl_divide_up(channels, lanes) * lanes;
+  if (plan->copied) plan->d_room = plan->images * plan->rows * g->out[1] * part;
   const int64_t runs = plan->images * plan->rows, bands = g->kernel[0] * g->kernel[1];
   if (!pl_add_room(&plan->slot_bytes, plan->window_room, (size_t)size) ||
       !pl_add_room(&plan->slot_bytes, plan->d_room, (size_t)size) ||

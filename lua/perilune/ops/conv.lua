@@ -5,6 +5,7 @@ local core = require "perilune.core"
 local ops = require "perilune.ops.registry"
 local parse = require "perilune.ops.options"
 
+local MOST <const> = 1 << 24 -- pixels that may be added on a side
 local PADDING <const> = '"valid", "same" or {top, bottom, left, right}'
 
 -- The options as they came, checked and with their defaults; `known` are their names.
@@ -13,7 +14,7 @@ local function parse_options(fn, given, known)
   local padding, explicit = o.padding or "valid", { 0, 0, 0, 0 }
   if type(padding) == "table" then
     check.arg(#padding == 4, fn, "padding", PADDING, padding)
-    for i = 1, 4 do explicit[i] = check.integer(padding[i], fn, "padding", 0) end
+    for i = 1, 4 do explicit[i] = check.integer(padding[i], fn, "padding", 0, MOST) end
   else
     check.arg(padding == "valid" or padding == "same", fn, "padding", PADDING, padding)
   end
