@@ -74,6 +74,15 @@ describe("the loss", function()
     end)
   end
 
+  it("of places in a sample, from logits as from probabilities", function()
+    local scores = pl.rng(1):randn({ 2, 3, 4 }, "float64")
+    local classes = pl.tensor({ { 1, 2, 3 }, { 4, 1, 2 } }, "int32")
+    local expected = losses.sparse_categorical_crossentropy(classes, scores:softmax(-1))
+    near(expected, losses.sparse_categorical_crossentropy(classes, scores, { from_logits = true }))
+    local shares = classes:unsqueeze(3):eq(pl.arange(1, 4, 1, "int32")):double()
+    near(expected, losses.categorical_crossentropy(shares, scores, { from_logits = true }))
+  end)
+
   it("takes the logits of a softmax, so that no probability is too small", function()
     local _, gradient = pl.value_and_grad(function(x)
       return losses.sparse_categorical_crossentropy(pl.tensor({ 1 }, "int32"), x:softmax(-1))

@@ -110,7 +110,8 @@ local function call(self, y_true, y_pred, weights)
     weights = Loss.check_weights(self.name, weights, shape, logits:dtype()):reshape(-1)
   end
   if logits:rank() > 2 then
-    y_true, logits = self == Sparse and y_true:reshape(-1) or rows(y_true), rows(logits)
+    y_true = getmetatable(self) == Sparse and y_true:reshape(-1) or rows(y_true)
+    logits = rows(logits)
   end
   self.op_options = self.op_options or { label_smoothing = self.label_smoothing }
   self.op_options.weights = weights
