@@ -38,24 +38,11 @@ local nets = list_of(options.net, convnets.notation, "net")
 local paddings = list_of(options.padding, { valid = true, same = true }, "padding")
 local seeds = list_of(options.seeds, nil, "seeds")
 
--- ---- the data: bytes, centred on the mean image and divided by one deviation as they are batched ----------
-
-local function load_data()
-  local wanted = { standardize = true, dtype = "uint8", dir = options.data ~= "" and options.data or nil }
-  if not options.sample then
-    wanted.train, wanted.val, wanted.test = 45000, 5000, 10000
-    local cifar, message = pl.data.cifar10(wanted)
-    if cifar then return cifar, false end
-    print(("!! %s\n!! Going on with the committed sample of 400 images: its accuracies mean nothing."):format(
-      message))
-    wanted.train, wanted.val, wanted.test, wanted.dir = nil, nil, nil, nil
-  end
-  wanted.sample = true
-  return console.must(pl.data.cifar10(wanted)), true
-end
-
-local cifar, is_sample = load_data()
-local epochs = is_sample and math.min(options.epochs, 3) or options.epochs
+-- Bytes, centred on the mean image and divided by one deviation as they are batched.
+local cifar, is_real = require("cifar").load({ dir = options.data, sample = options.sample }, {
+  train = 45000, val = 5000, test = 10000, standardize = true, dtype = "uint8",
+})
+local epochs = is_real and options.epochs or math.min(options.epochs, 3)
 
 -- ---- one run --------------------------------------------------------------------------------------------
 
@@ -96,7 +83,7 @@ for _, net in ipairs(nets) do
   for _, padding in ipairs(paddings) do
     for _, seed in ipairs(seeds) do
       local result = train(net, padding, seed)
-      if not is_sample then
+      if is_real then
         results.add(done, result)
         console.must(results.save(options.out, done))
       end

@@ -106,6 +106,7 @@ void pl_bind_image(lua_State *L);
 void pl_bind_file(lua_State *L);
 void pl_bind_optimizer(lua_State *L);
 void pl_bind_dense(lua_State *L);
+void pl_bind_pack(lua_State *L);
 void pl_bind_pool(lua_State *L);
 void pl_bind_dropout(lua_State *L);
 void pl_bind_loss(lua_State *L);

@@ -28,6 +28,7 @@ int luaopen_perilune_core(lua_State *L) {
   pl_bind_file(L);
   pl_bind_optimizer(L);
   pl_bind_dense(L);
+  pl_bind_pack(L);
   pl_bind_pool(L);
   pl_bind_dropout(L);
   pl_bind_loss(L);

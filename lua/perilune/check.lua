@@ -74,6 +74,15 @@ function check.nearest(name, known)
   return best
 end
 
+--- `did you mean 'name'?`, or, when none is near, `known are: …`: the end of many messages.
+---@param name any
+---@param known string[]
+---@return string
+function check.hint(name, known)
+  local near = check.nearest(name, known)
+  return near and ("did you mean '%s'?"):format(near) or "known are: " .. table.concat(known, ", ")
+end
+
 local LISTED <const> = 8 -- more names than these are not listed in a message
 
 --- Raises `owner has no field "name"`, with the nearest known name or, of a few, all of them.
@@ -118,9 +127,7 @@ function check.options(fn, options, known)
     local found = false
     for _, name in ipairs(known) do found = found or name == key end
     if not found then
-      local near = check.nearest(key, known)
-      check.raise("%s: unknown option %s; %s", fn, core.describe(key),
-        near and ("did you mean '%s'?"):format(near) or "known are: " .. table.concat(known, ", "))
+      check.raise("%s: unknown option %s; %s", fn, core.describe(key), check.hint(key, known))
     end
   end
   return options

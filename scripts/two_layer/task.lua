@@ -2,28 +2,16 @@
 -- validate, 1,000 to test, the mean training image subtracted), and a net trained and measured on it.
 local pl = require "perilune"
 local TwoLayerNet = require "nets.two_layer_net"
+local cifar = require "cifar"
 
 local task = {}
-
-local function read(options)
-  options.center, options.flatten = "image", true
-  options.dtype = "uint8" -- batches are normalised as they are drawn: a quarter of the memory
-  return pl.data.cifar10(options)
-end
 
 --- Loads the data, or says loudly why not and loads the small sample that comes with perilune.
 ---@param options { dir: string?, sample: boolean?, test: integer? } an empty dir is none
 ---@return Cifar data, boolean is_real
 function task.load(options)
-  if not options.sample then
-    local dir = options.dir ~= "" and options.dir or nil
-    local data, problem = read{ dir = dir, test = options.test }
-    if data then return data, true end
-    local bar = ("!"):rep(100)
-    print(bar .. "\n!! CIFAR-10 is not here: " .. problem)
-    print("!! Working on the committed sample of 400 images instead. Its accuracies mean nothing.\n" .. bar)
-  end
-  return assert(read{ sample = true }), false
+  -- bytes: batches are normalised as they are drawn, a quarter of the memory
+  return cifar.load(options, { center = "image", flatten = true, dtype = "uint8", test = options.test })
 end
 
 --- Trains a net as `config` says.

@@ -8,6 +8,7 @@
 local core = require "perilune.core"
 local check = require "perilune.check"
 local ops = require "perilune.ops"
+local shapes = require "perilune.ops.shapes"
 
 ---@class Tape
 local Tape = {}
@@ -15,38 +16,22 @@ Tape.__index = Tape
 
 -- ---- memory ----------------------------------------------------------------------------------------
 
-local function count(shape)
-  local n = 1
-  for _, size in ipairs(shape) do n = n * size end
-  return n
-end
-
-local function same_shape(a, b)
-  if #a ~= #b then return false end
-  for i, size in ipairs(a) do
-    if b[i] ~= size then return false end
-  end
-  return true
-end
-
-local function copy_shape(shape) return table.move(shape, 1, #shape, 1, {}) end
-
 -- A block of memory and the tensor that it was last used as.
 local function new_block(dtype, numel)
   return { dtype = dtype, numel = numel, memory = core.empty({ numel }, dtype) }
 end
 
 local function tensor_in(block, shape)
-  if not (block.shape and same_shape(block.shape, shape)) then
-    block.shape = copy_shape(shape)
-    block.tensor = block.memory:narrow(1, 1, count(shape)):reshape(shape)
+  if not (block.shape and shapes.same(block.shape, shape)) then
+    block.shape = table.move(shape, 1, #shape, 1, {})
+    block.tensor = block.memory:narrow(1, 1, shapes.count(shape)):reshape(shape)
   end
   return block.tensor
 end
 
 --- The smallest free block that is large enough, or a new one.
 function Tape:take(dtype, shape)
-  local numel, best = count(shape), nil
+  local numel, best = shapes.count(shape), nil
   for i, block in ipairs(self.free) do
     local fits = block.dtype == dtype and block.numel >= numel
     if fits and not (best and self.free[best].numel <= block.numel) then best = i end
@@ -104,8 +89,8 @@ Slot.__index = Slot
 
 function Slot:buffer(key, dtype, shape)
   local block = self.blocks[key]
-  if not block or block.dtype ~= dtype or block.numel < count(shape) then
-    block = new_block(dtype, count(shape))
+  if not block or block.dtype ~= dtype or block.numel < shapes.count(shape) then
+    block = new_block(dtype, shapes.count(shape))
     self.blocks[key] = block
   end
   return tensor_in(block, shape)
@@ -230,7 +215,7 @@ function Tape:backward(loss)
         if slot.lends then self.held[#self.held + 1] = out.block else self:give_back(out.block) end
         out.block = nil
       end
-      if i < self.used or out ~= loss then out.grad = nil end
+      if out ~= loss then out.grad = nil end
     end
   end
 end

@@ -88,15 +88,8 @@ function Variable.__tensor_call(name, ...)
 end
 
 local function unknown(name)
-  if type(name) == "string" and core.methods[name] then
-    refuse(name)
-  end
-  local known = {}
-  for key in pairs(methods) do known[#known + 1] = key end
-  table.sort(known)
-  local near = check.nearest(name, known)
-  check.raise("a variable has no field %s%s", core.describe(name),
-    near and ("; did you mean '%s'?"):format(near) or "")
+  if type(name) == "string" and core.methods[name] then refuse(name) end
+  check.no_field("a variable has no field", name, methods)
 end
 
 -- Fields that may be nil.
@@ -112,7 +105,7 @@ function Variable.__index(self, key)
 end
 
 function Variable.__newindex(self, key, value)
-  if type(key) == "number" or (type(key) == "table") then
+  if type(key) == "number" or type(key) == "table" then
     check.raise("elements of a recorded variable cannot be set: writing in place is not recorded")
   end
   rawset(self, key, value)

@@ -47,9 +47,8 @@ function activations.get(value)
   if type(value) == "table" and mt and mt.__call then
     return function(x) return value(x) end
   end
-  local near = check.nearest(value, names)
   check.raise("unknown activation %s; %s", type(value) == "string" and '"' .. value .. '"' or type(value),
-    near and ("did you mean '%s'?"):format(near) or "known are: " .. table.concat(names, ", "))
+    check.hint(value, names))
 end
 
 return activations

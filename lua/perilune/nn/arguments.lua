@@ -1,6 +1,7 @@
 -- What layers' options have in common: sizes, pairs, paddings, rates.
 local check = require "perilune.check"
 local activations = require "perilune.nn.activations"
+local options = require "perilune.ops.options"
 
 local arguments = {}
 
@@ -17,18 +18,8 @@ function arguments.rate(layer, name, high)
 end
 
 --- One whole number for both directions, or a pair {vertical, horizontal}. The field becomes the pair.
-function arguments.pair(layer, name, low)
-  local value = layer[name]
-  if type(value) == "table" and getmetatable(value) == nil then
-    check.arg(#value == 2, layer.__name, name, "a whole number or a pair {vertical, horizontal}", value)
-    layer[name] = {
-      check.integer(value[1], layer.__name, name, low or 1), check.integer(value[2], layer.__name, name, low
-        or 1),
-    }
-  else
-    local n = check.integer(value, layer.__name, name, low or 1)
-    layer[name] = { n, n }
-  end
+function arguments.pair(layer, name)
+  layer[name] = options.pair(layer[name], layer.__name, name, 1)
 end
 
 --- "valid" or "same".
@@ -49,6 +40,23 @@ function arguments.activation(layer)
   if layer.activation == "relu" then layer.fused, layer.activate = "relu", nil end
 end
 
+--- Makes the weight `bias` {n} of a layer that uses one.
+function arguments.bias(layer, n)
+  if not layer.use_bias then return end
+  layer.bias = layer:weight("bias", { n }, layer.bias_initializer, { regularizer = layer.bias_regularizer })
+end
+
+--- Makes the weights `gamma` and `beta` of a layer that scales and shifts what it normalised.
+function arguments.scale_and_shift(layer, sizes)
+  if layer.scale then
+    layer.gamma = layer:weight("gamma", sizes, layer.gamma_initializer,
+      { regularizer = layer.gamma_regularizer })
+  end
+  if layer.center then
+    layer.beta = layer:weight("beta", sizes, layer.beta_initializer, { regularizer = layer.beta_regularizer })
+  end
+end
+
 --- Raises unless the layer's input is images.
 function arguments.images(layer, shape)
   if #shape == 3 then return end
@@ -62,8 +70,15 @@ end
 
 --- The number of places of a window along one axis.
 function arguments.places(size, window, stride, padding)
-  if padding == "same" then return (size + stride - 1) // stride end
+  if padding == "same" then return (options.same(size, window, stride)) end
   return (size - window) // stride + 1
+end
+
+--- What a layer's kernel spans, the gaps of its dilation included.
+---@return integer[] {vertical, horizontal}
+function arguments.span(layer)
+  local k, d = layer.kernel_size, layer.dilation_rate
+  return { (k[1] - 1) * d[1] + 1, (k[2] - 1) * d[2] + 1 }
 end
 
 --- Raises when a window does not fit into the image.

@@ -237,9 +237,7 @@ function class.resolver(what, root, aliases)
     if snake[name] then return snake[name] end
     for each in pairs(snake) do known[#known + 1] = each end
     table.sort(known)
-    local near = check.nearest(name, known)
-    check.raise("unknown %s %s; %s", what, core.describe(name),
-      near and ("did you mean '%s'?"):format(near) or "known are: " .. table.concat(known, ", "))
+    check.raise("unknown %s %s; %s", what, core.describe(name), check.hint(name, known))
   end
   return function(value)
     if value == nil or value == false then return nil end

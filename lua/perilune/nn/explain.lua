@@ -1,16 +1,11 @@
 -- What a model costs and why its shapes are what they are, layer by layer: the arithmetic of the output's
 -- size, the parameters, the multiply-adds, and the bytes of activations and weights.
 local summary = require "perilune.nn.summary"
+local shapes = require "perilune.ops.shapes"
 
 local explain = {}
 
 local function shape_text(shape) return "{" .. table.concat(shape, ", ") .. "}" end
-
-local function count(shape)
-  local n = 1
-  for _, size in ipairs(shape) do n = n * size end
-  return n
-end
 
 -- 3·3·3·32 + 32 = 896
 local function parameter_text(layer)
@@ -39,7 +34,7 @@ local function collect(model, rows, totals, indent)
       collect(layer, rows, totals, indent .. "  ")
     else
       local cost = layer:cost(input, output)
-      local activations = count(output) * (layer.dtype == "float64" and 8 or 4)
+      local activations = shapes.count(output) * (layer.dtype == "float64" and 8 or 4)
       local weights = summary.bytes(layer:all_weights())
       row[4], row[5] = parameter_text(layer), summary.thousands(cost)
       row[6], row[7] = summary.size(activations), summary.size(weights)

@@ -57,13 +57,4 @@ function nn.from_config(saved)
     metrics.Metric })
 end
 
-return setmetatable(nn, {
-  __index = function(self, name)
-    local known = {}
-    for key in pairs(self) do known[#known + 1] = key end
-    table.sort(known)
-    local near = check.nearest(name, known)
-    check.raise("pl.nn has no field %s%s", check.describe(name), near
-      and ("; did you mean '%s'?"):format(near) or "")
-  end,
-})
+return check.module(nn, "pl.nn")

@@ -1,5 +1,6 @@
 -- Activation functions and their derivatives.
 local check = require "perilune.check"
+local core = require "perilune.core"
 local ops = require "perilune.ops.registry"
 local options = require "perilune.ops.options"
 
@@ -19,18 +20,15 @@ ops.tanh = {
   backward = function(slot, dy) slot:add_gradient(1, (1 - slot.y:square()):mul_(dy)) end,
 }
 
-ops.softmax = {
-  backward = function(slot, dy, _, axis)
-    local y = slot.y
-    slot:add_gradient(1, (dy - (dy * y):sum(axis or -1, true)):mul_(y))
-  end,
-}
-
-ops.log_softmax = {
-  backward = function(slot, dy, _, axis)
-    slot:add_gradient(1, dy - slot.y:exp():mul_(dy:sum(axis or -1, true)))
-  end,
-}
+for _, name in ipairs { "softmax", "log_softmax" } do
+  local backward = core.nn[name .. "_backward"]
+  ops[name] = {
+    backward = function(slot, dy, _, axis)
+      local dx, add = slot:gradient(1)
+      if dx then backward(dx, dy, slot.y, axis or -1, add) end
+    end,
+  }
+end
 
 -- A function that is f(x) where x > 0 and g(x) elsewhere: slopes of both sides.
 local function piecewise(slot, dy, x, above, below)

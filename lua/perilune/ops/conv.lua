@@ -27,16 +27,12 @@ local function parse_options(fn, given, known)
   }
 end
 
--- Padding before and after along an axis, and the length of the result.
+-- The length of the result along an axis, and the padding before and after.
 local function along(axis, size, kernel, o)
   local stride, reach = o.strides[axis], (kernel - 1) * o.dilation[axis] + 1
-  if o.same then
-    local out = (size + stride - 1) // stride
-    local total = math.max((out - 1) * stride + reach - size, 0)
-    return total // 2, total - total // 2, out
-  end
+  if o.same then return parse.same(size, reach, stride) end
   local before, after = o.explicit[2 * axis - 1], o.explicit[2 * axis]
-  return before, after, math.max((size + before + after - reach) // stride + 1, 0)
+  return math.max((size + before + after - reach) // stride + 1, 0), before, after
 end
 
 local function check_images(fn, x, kernel)
@@ -53,13 +49,12 @@ local function operation(fn, known)
   local forward, backward = core.nn[fn], core.nn[fn .. "_backward"]
   local function parser(given) return parse_options(fn, given, known) end
   return {
-    tensors = 3,
     forward = function(slot, x, kernel, bias, given)
       check_images(fn, x, kernel)
       local o = parse.parsed(slot, given, parser)
       local shape, kernel_height, kernel_width = x:shape(), table.unpack(kernel:shape(), 1, 2)
-      local top, bottom, height = along(1, shape[2], kernel_height, o)
-      local left, right, width = along(2, shape[3], kernel_width, o)
+      local height, top, bottom = along(1, shape[2], kernel_height, o)
+      local width, left, right = along(2, shape[3], kernel_width, o)
       slot.geometry = { o.strides[1], o.strides[2], top, bottom, left, right, o.dilation[1], o.dilation[2],
         o.groups, o.relu } -- as core.nn takes them
       shape[2], shape[3] = height, width

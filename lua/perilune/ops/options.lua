@@ -22,12 +22,19 @@ end
 ---@return integer[] {vertical, horizontal}
 function options.pair(value, fn, name, low)
   if type(value) ~= "table" then
-    check.arg(math.type(value) == "integer" or value == math.floor(tonumber(value) or 0.5), fn, name,
-      "an integer or two, {vertical, horizontal}", value)
+    check.arg(math.tointeger(value), fn, name, "an integer or two, {vertical, horizontal}", value)
     value = { value, value }
   end
   check.arg(#value == 2, fn, name, "an integer or two, {vertical, horizontal}", value)
   return { check.integer(value[1], fn, name, low), check.integer(value[2], fn, name, low) }
+end
+
+--- Windows along an axis with padding "same" (Keras's: an odd pixel goes after): how many, and the padding.
+---@return integer count, integer before, integer after
+function options.same(size, window, stride)
+  local count = (size + stride - 1) // stride
+  local padding = math.max(0, (count - 1) * stride + window - size)
+  return count, padding // 2, padding - padding // 2
 end
 
 --- A tensor of floats, of that rank when one is given.

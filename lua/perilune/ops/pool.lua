@@ -25,10 +25,7 @@ end
 
 -- Pixels of y, and rows or columns of padding before x.
 local function fit(fn, x, size, window, stride, same)
-  if same then
-    local out = (size + stride - 1) // stride
-    return out, math.max(0, (out - 1) * stride + window - size) // 2
-  end
+  if same then return parse.same(size, window, stride) end
   check.arg(size >= window, fn, "self", ("images of at least %d pixels each way, or padding = \"same\"")
     :format(window), x)
   return (size - window) // stride + 1, 0

@@ -38,10 +38,8 @@ function Plain.needs() return false end
 local function find_recorder(...)
   for i = 1, select("#", ...) do
     local argument = (select(i, ...))
-    if type(argument) == "table" then
-      local recorder = rawget(getmetatable(argument) or argument, "__tensor_call")
-      if recorder then return recorder end
-    end
+    local meta = type(argument) == "table" and getmetatable(argument)
+    if type(meta) == "table" and meta.__tensor_call then return meta.__tensor_call end
   end
 end
 

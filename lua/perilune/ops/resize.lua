@@ -63,11 +63,14 @@ ops.upsample2d = {
     local n, height, width, channels = table.unpack(shape)
     local down, across = table.unpack(slot.factor)
     if interpolation == "bilinear" then
-      slot.rows = linear_weights(height, down, x:dtype())
-      slot.columns = linear_weights(width, across, x:dtype())
+      local plan = ("%d %d %d %d %s"):format(height, down, width, across, x:dtype())
+      if slot.plan ~= plan then
+        slot.plan, slot.rows = plan, linear_weights(height, down, x:dtype())
+        slot.columns = linear_weights(width, across, x:dtype())
+      end
       return along_both(x, slot.rows, slot.columns)
     end
-    slot.rows = nil
+    slot.plan, slot.rows = nil, nil
     local y = slot:buffer("y", x:dtype(), { n, height * down, width * across, channels })
     blocks(y, shape, slot.factor):copy_(x:reshape(n, height, 1, width, 1, channels))
     return y

@@ -1,5 +1,12 @@
--- Shapes of gradients: what broadcasting and reducing did, undone.
+-- Shapes: lists of sizes compared and counted; and, for gradients, what broadcasting and reducing did undone.
 local shapes = {}
+
+--- The number of elements.
+function shapes.count(shape)
+  local n = 1
+  for _, size in ipairs(shape) do n = n * size end
+  return n
+end
 
 function shapes.same(a, b)
   if #a ~= #b then return false end

@@ -36,9 +36,8 @@ function optim.get(what)
   end
   local class = class_of(name)
   if not class then
-    local near = check.nearest(name, optim.names)
     check.raise("optim.get: expected an optimizer or the name of one, got %s; %s", check.describe(name),
-      near and ("did you mean '%s'?"):format(near) or "known are: " .. table.concat(optim.names, ", "))
+      check.hint(name, optim.names))
   end
   if given and type(given.learning_rate) == "table" and given.learning_rate.class then
     given.learning_rate = optim.schedules.get(given.learning_rate)
@@ -51,11 +50,7 @@ return setmetatable(optim, {
     local value
     if files[name] then value = class_of(name) end
     if name == "schedules" then value = require "perilune.optim.schedules" end
-    if value == nil then
-      local near = check.nearest(name, { "get", "names", "schedules", "Optimizer", table.unpack(self.names) })
-      check.raise("optim has no field %s%s", check.describe(name),
-        near and ("; did you mean '%s'?"):format(near) or "")
-    end
+    if value == nil then check.no_field("optim has no field", name, self, files, { schedules = true }) end
     rawset(self, name, value)
     return value
   end,

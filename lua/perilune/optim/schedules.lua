@@ -233,10 +233,4 @@ schedules.names = {}
 for name in pairs(Schedule.classes) do schedules.names[#schedules.names + 1] = name end
 table.sort(schedules.names)
 
-return setmetatable(schedules, {
-  __index = function(_, name)
-    local near = check.nearest(name, schedules.names)
-    check.raise("optim.schedules has no field %s%s", check.describe(name),
-      near and ("; did you mean '%s'?"):format(near) or "")
-  end,
-})
+return check.module(schedules, "optim.schedules")

@@ -2,36 +2,23 @@
 local core = require "perilune.core"
 local check = require "perilune.check"
 local losses = require "perilune.nn.losses"
+local shapes = require "perilune.ops.shapes"
 local Feed = require "perilune.train.feed"
 
 local inputs = {}
 
 local function shape_text(shape) return "{" .. table.concat(shape, ", ") .. "}" end
 
-local function product(shape, first)
-  local n = 1
-  for i = first, #shape do n = n * shape[i] end
-  return n
-end
-
-local function same(a, b)
-  if #a ~= #b then return false end
-  for i, size in ipairs(a) do
-    if b[i] ~= size then return false end
-  end
-  return true
-end
-
 -- ---- x ---------------------------------------------------------------------------------------------
 
 -- What would make x fit, if that can be told from its shape.
 local function shape_fix(got, wanted)
   local rest = table.move(got, 2, #got, 1, {})
-  if same(got, wanted) then return "; one sample needs a batch axis too: x:unsqueeze(1)" end
-  if #wanted == 3 and same(rest, { wanted[3], wanted[1], wanted[2] }) then
+  if shapes.same(got, wanted) then return "; one sample needs a batch axis too: x:unsqueeze(1)" end
+  if #wanted == 3 and shapes.same(rest, { wanted[3], wanted[1], wanted[2] }) then
     return "; the channels belong last: x:permute(1, 3, 4, 2)"
   end
-  if product(rest, 1) == product(wanted, 1) then
+  if shapes.count(rest) == shapes.count(wanted) then
     return ("; x:reshape(%d, %s)"):format(got[1], table.concat(wanted, ", "))
   end
   return ""
@@ -39,7 +26,7 @@ end
 
 local function check_shape(fn, x, wanted)
   local got = x:shape()
-  if not same(table.move(got, 2, #got, 1, {}), wanted) then
+  if not shapes.same(table.move(got, 2, #got, 1, {}), wanted) then
     check.raise("%s: argument 'x': expected {n, %s}, as the model takes, got %s%s", fn,
       table.concat(wanted, ", "), core.describe(x), shape_fix(got, wanted))
   end
@@ -80,13 +67,13 @@ local function takes_classes(loss) return getmetatable(loss) == losses.SparseCat
 local function check_labels(fn, y, n, output)
   local classes = output[#output]
   local wanted = { n, table.unpack(output, 1, #output - 1) }
-  if y:dtype() ~= "int32" or not same(y:shape(), wanted) then
+  if y:dtype() ~= "int32" or not shapes.same(y:shape(), wanted) then
     local fix = ""
-    if same(y:shape(), wanted) then
+    if shapes.same(y:shape(), wanted) then
       fix = "; y:int()"
     elseif y:size(-1) == classes then
       fix = "; one-hot rows go with the loss \"categorical_crossentropy\""
-    elseif y:numel() == product(wanted, 1) then
+    elseif y:numel() == shapes.count(wanted) then
       fix = ("; y:reshape(%s)"):format(table.concat(wanted, ", "))
     end
     check.raise("%s: argument 'y': expected classes, tensor %s int32, for the loss, got %s%s", fn,
@@ -103,9 +90,9 @@ end
 
 local function check_values(fn, y, n, output, loss)
   local wanted = { n, table.unpack(output) }
-  if not same(y:shape(), wanted) then
+  if not shapes.same(y:shape(), wanted) then
     local fix = ""
-    if y:numel() == product(wanted, 1) then
+    if y:numel() == shapes.count(wanted) then
       fix = ("; y:reshape(%s)"):format(table.concat(wanted, ", "))
     elseif y:rank() == 1 and y:dtype() == "int32" and #output == 1 and output[1] > 1 then
       fix = "; for classes the loss is \"sparse_categorical_crossentropy\""
@@ -192,7 +179,7 @@ function inputs.read(fn, model, x, y, wants_targets)
   if not core.is_tensor(x) or x:rank() < 2 then
     local fix = type(x) == "table" and "; pl.tensor(list) makes one of nested lists" or ""
     if core.is_tensor(x) and x:rank() == 1 then
-      local one = model.built and same(x:shape(), model.input_shape)
+      local one = model.built and shapes.same(x:shape(), model.input_shape)
       fix = one and "; one sample needs a batch axis too: x:unsqueeze(1)"
         or "; x:unsqueeze(2) has one number a sample"
     end

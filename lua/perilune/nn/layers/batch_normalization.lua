@@ -28,13 +28,7 @@ end
 
 function BatchNormalization:build(shape)
   local channels = { shape[#shape] }
-  if self.scale then
-    self.gamma = self:weight("gamma", channels, self.gamma_initializer,
-      { regularizer = self.gamma_regularizer })
-  end
-  if self.center then
-    self.beta = self:weight("beta", channels, self.beta_initializer, { regularizer = self.beta_regularizer })
-  end
+  arguments.scale_and_shift(self, channels)
   self.moving_mean = self:weight("moving_mean", channels, self.moving_mean_initializer, { trainable = false })
   self.moving_variance = self:weight("moving_variance", channels, self.moving_variance_initializer,
     { trainable = false })

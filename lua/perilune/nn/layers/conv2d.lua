@@ -34,24 +34,16 @@ function Conv2D:init()
   }
 end
 
--- What a kernel spans, its gaps included.
-local function span(layer)
-  local k, d = layer.kernel_size, layer.dilation_rate
-  return { (k[1] - 1) * d[1] + 1, (k[2] - 1) * d[2] + 1 }
-end
-
 function Conv2D:build(shape)
   arguments.images(self, shape)
-  arguments.window(self, "kernel", shape, span(self))
+  arguments.window(self, "kernel", shape, arguments.span(self))
   local k, channels = self.kernel_size, shape[3]
   if channels % self.groups ~= 0 then
     self:fail(("a number of channels that its %d groups divide"):format(self.groups), shape)
   end
   self.kernel = self:weight("kernel", { k[1], k[2], channels // self.groups, self.filters },
     self.kernel_initializer, { regularizer = self.kernel_regularizer })
-  self.bias = self.use_bias
-    and self:weight("bias", { self.filters }, self.bias_initializer,
-      { regularizer = self.bias_regularizer }) or nil
+  arguments.bias(self, self.filters)
 end
 
 function Conv2D:forward(x)
@@ -64,7 +56,8 @@ function Conv2D:cost(input, output)
   return output[1] * output[2] * output[3] * k[1] * k[2] * (input[3] // self.groups)
 end
 
-function Conv2D:arithmetic(input) return arguments.window_text(input, span(self), self.strides,
-  self.padding) end
+function Conv2D:arithmetic(input)
+  return arguments.window_text(input, arguments.span(self), self.strides, self.padding)
+end
 
 return Conv2D

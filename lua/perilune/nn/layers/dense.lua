@@ -25,9 +25,7 @@ function Dense:build(shape)
   if #shape == 0 then self:fail("rows {N, inputs}", shape) end
   self.kernel = self:weight("kernel", { shape[#shape], self.units }, self.kernel_initializer,
     { regularizer = self.kernel_regularizer })
-  self.bias = self.use_bias
-    and self:weight("bias", { self.units }, self.bias_initializer, { regularizer = self.bias_regularizer })
-      or nil
+  arguments.bias(self, self.units)
 end
 
 function Dense:forward(x)

@@ -26,19 +26,13 @@ function DepthwiseConv2D:init()
   self.op_options = { strides = self.strides, padding = self.padding, dilation = self.dilation_rate }
 end
 
-local function span(layer)
-  local k, d = layer.kernel_size, layer.dilation_rate
-  return { (k[1] - 1) * d[1] + 1, (k[2] - 1) * d[2] + 1 }
-end
-
 function DepthwiseConv2D:build(shape)
   arguments.images(self, shape)
-  arguments.window(self, "kernel", shape, span(self))
+  arguments.window(self, "kernel", shape, arguments.span(self))
   local k, channels = self.kernel_size, shape[3]
   self.kernel = self:weight("kernel", { k[1], k[2], channels, self.depth_multiplier },
     self.depthwise_initializer, { regularizer = self.depthwise_regularizer })
-  self.bias = self.use_bias and self:weight("bias", { channels * self.depth_multiplier },
-    self.bias_initializer, { regularizer = self.bias_regularizer }) or nil
+  arguments.bias(self, channels * self.depth_multiplier)
 end
 
 function DepthwiseConv2D:forward(x)
@@ -52,7 +46,7 @@ function DepthwiseConv2D:cost(_, output)
 end
 
 function DepthwiseConv2D:arithmetic(input)
-  return arguments.window_text(input, span(self), self.strides, self.padding)
+  return arguments.window_text(input, arguments.span(self), self.strides, self.padding)
 end
 
 return DepthwiseConv2D

@@ -36,12 +36,7 @@ end
 function LayerNormalization:build(shape)
   local axes, sizes = axes_of(self, #shape + 1), {}
   for i, axis in ipairs(axes) do sizes[i] = shape[axis - 1] end
-  if self.scale then
-    self.gamma = self:weight("gamma", sizes, self.gamma_initializer, { regularizer = self.gamma_regularizer })
-  end
-  if self.center then
-    self.beta = self:weight("beta", sizes, self.beta_initializer, { regularizer = self.beta_regularizer })
-  end
+  arguments.scale_and_shift(self, sizes)
   self.op_options = { epsilon = self.epsilon, axes = #axes == 1 and -1 or axes }
 end
 

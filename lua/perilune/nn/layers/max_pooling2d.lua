@@ -1,32 +1,7 @@
 -- nn.MaxPooling2D{2}: the largest number of each window, of each channel.
 --   pool_size   2, a number or {h, w}
 --   strides     pool_size by default          padding     "valid" or "same"
-local Layer = require "perilune.nn.layer"
-local arguments = require "perilune.nn.arguments"
+local pooling = require "perilune.nn.pooling"
 
 ---@class MaxPooling2D: Layer
-local MaxPooling2D = Layer:extend("MaxPooling2D", {
-  "pool_size", pool_size = 2, strides = false, padding = "valid", data_format = "channels_last",
-})
-
-function MaxPooling2D:init()
-  arguments.pair(self, "pool_size")
-  self.strides = self.strides or self.pool_size
-  arguments.pair(self, "strides")
-  arguments.padding(self)
-  arguments.data_format(self)
-  self.op_options = { pool_size = self.pool_size, strides = self.strides, padding = self.padding }
-end
-
-function MaxPooling2D:build(shape)
-  arguments.images(self, shape)
-  arguments.window(self, "pool", shape, self.pool_size)
-end
-
-function MaxPooling2D:forward(x) return x:max_pool2d(self.op_options) end
-
-function MaxPooling2D:arithmetic(input)
-  return arguments.window_text(input, self.pool_size, self.strides, self.padding)
-end
-
-return MaxPooling2D
+return pooling("MaxPooling2D", "max_pool2d")
