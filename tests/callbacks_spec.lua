@@ -173,6 +173,24 @@ describe("LearningRateScheduler", function()
 end)
 
 describe("CSVLogger", function()
+  it("goes back to a state, whatever became of its file since", function()
+    local path = temp .. "/back.csv"
+    local function after(content)
+      local file = assert(io.open(path, "w"))
+      assert(file:write(content))
+      file:close()
+      local log = callbacks.CSVLogger { path }
+      log.params = { metrics = { "loss" } }
+      log:load_state { bytes = #"epoch,loss\n1,0.5\n" }
+      log:on_epoch_end(2, { loss = 0.25 })
+      log:on_train_end()
+      return shell.read(path)
+    end
+    assert.equal("epoch,loss\n1,0.5\n2,0.25\n", after("epoch,loss\n1,0.5\n2,0.75\n3,0.5\n"))
+    assert.equal("epoch,loss\n1,0.5\n2,0.25\n", after("epoch,loss\n1,0.5\n"))
+    assert.equal("epoch,loss\n2,0.25\n", after(""))
+  end)
+
   it("writes a line an epoch, anew or behind what is there", function()
     local path = temp .. "/log/a.csv"
     replay({ callbacks.CSVLogger { path } }, { .5, .25 })

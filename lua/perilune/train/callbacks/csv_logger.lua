@@ -50,12 +50,12 @@ local function headings(self)
 end
 
 -- Opened when there is something to write: by then it is known whether an earlier training goes on.
-local function open(self)
+local function open(self, append)
   local folder = self.filename:match("^(.+)/[^/]*$")
   if folder then core.mkdirs(folder) end
-  self.columns = self.append and headings(self)
+  self.columns = append and headings(self)
   local message
-  self.file, message = io.open(self.filename, self.append and "a" or "w")
+  self.file, message = io.open(self.filename, append and "a" or "w")
   if not self.file then return self:warn(message) end
   if self.columns then return end
   self.columns = { "epoch", table.unpack(self.params.metrics) }
@@ -65,7 +65,7 @@ local function open(self)
 end
 
 function CSVLogger:on_epoch_end(epoch, logs)
-  if not self.file then open(self) end
+  if not self.file then open(self, self.append) end
   if self.file then write_line(self, setmetatable({ epoch = epoch }, { __index = logs })) end
 end
 
@@ -78,17 +78,16 @@ function CSVLogger:state()
   return { bytes = self.file and self.file:seek("end") }
 end
 
---- A line written after the state was kept belongs to an epoch that will run again.
+--- A line written after the state was kept belongs to an epoch that will run again. The shorter file takes
+--- the longer one's place as a whole: a kill meanwhile loses nothing.
 function CSVLogger:load_state(state)
   local content = state.bytes and core.read_file(self.filename)
   if not content then return end
-  local file, message = io.open(self.filename, "w")
-  if not file then return self:warn(message) end
-  file:write(content:sub(1, state.bytes))
-  file:close()
-  self.file, message = io.open(self.filename, "a")
-  self.columns = headings(self)
-  if not self.file then self:warn(message) end
+  if #content > state.bytes then
+    local ok, message = core.write_file(self.filename, content:sub(1, state.bytes))
+    if not ok then return self:warn(message) end
+  end
+  open(self, true)
 end
 
 return CSVLogger
