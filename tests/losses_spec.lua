@@ -27,6 +27,40 @@ describe("the loss", function()
     near(expected, losses.sparse_categorical_crossentropy(labels, logits, { from_logits = true }))
   end)
 
+  it("sparse_categorical_crossentropy names the row of a label that is no class", function()
+    local cases = { [0] = "got 0 in row 2; labels that count from 0 need + 1", [4] = "got 4 in row 2" }
+    for label, text in pairs(cases) do
+      local wrong = pl.tensor({ 1, label }, "int32")
+      for _, from_logits in ipairs { false, true } do
+        local good, message = pcall(function()
+          losses.sparse_categorical_crossentropy(wrong, probabilities, { from_logits = from_logits })
+        end)
+        assert.is_false(good)
+        assert.matches("^tests/losses_spec%.lua:%d+: .*expected classes from 1 to 3, ", message)
+        assert.is_truthy(message:find(text, 1, true), message)
+      end
+    end
+  end)
+
+  it("smooths a distribution and its own logits alike, with weights too", function()
+    local share, weights, smoothing = { { 0, 0.25, 0.75 }, { 1, 0, 0 } }, { 3, 0.5 }, 0.2
+    local expected = 0
+    for i, row in ipairs { { 1, 2, 0 }, { 0.5, -1, 0 } } do
+      for c = 1, 3 do
+        local target = share[i][c] * (1 - smoothing) + smoothing / 3
+        expected = expected + weights[i] * target * softmax_loss(row, c) / 2
+      end
+    end
+    local options = { from_logits = true, label_smoothing = smoothing }
+    near(expected, losses.CategoricalCrossentropy(options)(d(share), logits, d(weights)))
+    options.from_logits = false
+    near(expected, losses.CategoricalCrossentropy(options)(d(share), logits:softmax(-1), d(weights)))
+    local worst, where = gradients.compare(pl, function(list)
+      return list[1]:softmax_cross_entropy(d(share), { label_smoothing = smoothing, weights = d(weights) })
+    end, { logits }, { 1 })
+    assert.is_true(worst < 1e-8, ("%.3g %s"):format(worst, where))
+  end)
+
   it("categorical_crossentropy, with label smoothing", function()
     local shares = d { { 0, 1, 0 }, { 1, 0, 0 } }
     near(-(log(0.5) + log(0.7)) / 2, losses.categorical_crossentropy(shares, probabilities))
@@ -191,6 +225,16 @@ describe("the metric", function()
       metric:update(d { { 1 }, { 2 } }, d { { 1 }, { 3 } })
       metric:update(d { { 1 } }, d { { 4 } })
       near(sum / 3, metric:result())
+    end
+    local share = d { { 0, 1, 0 }, { 1, 0, 0 } }
+    for name, case in pairs {
+      hinge = { d { { 1 }, { -1 } }, d { { 0.5 }, { 1.2 } }, (0.5 + 2.2) / 2 },
+      binary_crossentropy = { d { { 1 }, { 0 } }, d { { 0.8 }, { 0.3 } }, -(log(0.8) + log(0.7)) / 2 },
+      categorical_crossentropy = { share, probabilities, -(log(0.5) + log(0.7)) / 2 },
+    } do
+      metric = metrics.get(name)
+      metric:update(case[1], case[2])
+      near(case[3], metric:result())
     end
     metric = metrics.get "sparse_categorical_crossentropy"
     metric:update(labels, probabilities)

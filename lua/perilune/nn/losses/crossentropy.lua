@@ -70,8 +70,20 @@ function Categorical:check_targets(y_true, y_pred)
   return Loss.same_shape(self.name, y_true, y_pred)
 end
 
+-- Raises for a label that is no class, as the fused operation does.
+local function check_range(fn, y_true, classes)
+  if y_true:numel() == 0 or y_true:min() >= 1 and y_true:max() <= classes then return end
+  for row, label in ipairs(y_true:flatten():totable()) do
+    if label < 1 or label > classes then
+      check.raise("%s: argument 'y_true': expected classes from 1 to %d, got %d in row %d%s", fn, classes,
+        label, row, label == 0 and "; labels that count from 0 need + 1" or "")
+    end
+  end
+end
+
 -- Each sample's loss from log probabilities.
 function Sparse:from_log(y_true, log_p)
+  check_range(self.name, y_true, log_p:size(-1))
   local own = log_p:gather(-1, y_true:unsqueeze(-1)):squeeze(-1)
   local s = self.label_smoothing
   if s == 0 then return -own end
