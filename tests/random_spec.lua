@@ -515,6 +515,15 @@ describe("a generator", function()
     for name in pairs(core.generator) do contains(text, "\nfunction Generator:" .. name .. "(") end
   end)
 
+  it("name the nearest method to one that is misspelt", function()
+    for _, rng in ipairs { pl.rng(1), pl.numpy_rng(1) } do
+      local good, text = pcall(function() return rng:randnn(2) end)
+      assert.is_false(good)
+      assert.matches('^tests/random_spec%.lua:%d+: random generator has no method "randnn"; '
+        .. "did you mean 'randn'%?$", text)
+    end
+  end)
+
   it("tells what it is", function()
     local g = pl.rng(5, 2)
     g:rand(3)

@@ -4,9 +4,15 @@
 --   pl.numpy_rng(seed)  numpy.random.RandomState(seed), bit for bit
 -- Both answer the same methods, written in C and documented in lua/perilune/meta/random.lua. What they
 -- return as indices counts from 1: NumPy's value plus one. Everything else is NumPy's value.
+local check = require "perilune.check"
 local core = require "perilune.core"
 
 local random = {}
+
+-- A misspelt method is named, with the nearest there is.
+setmetatable(core.generator, { __index = function(methods, name)
+  check.no_field("random generator has no method", name, methods)
+end })
 
 --- A counter-based random generator for new code: `pl.rng(1):randn(2, 3)`. Draws with different seeds
 --- or different streams have nothing to do with each other.
