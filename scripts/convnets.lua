@@ -71,10 +71,13 @@ local function train(net, padding, seed)
   local title = ("Net %s, %s padding, seed %d: test accuracy %s"):format(net, padding, seed,
     percent(result.test))
   console.must(pl.plot.history(history, { title = title }):save(folder .. "/history.png"))
+  local predicted = model:predict(cifar.test, { verbose = 0 }):argmax(-1)
+  console.must(pl.plot.confusion_matrix(cifar.test.y, predicted, cifar.names, { title = title })
+    :save(folder .. "/confusion.png"))
   console.must(model:save(folder .. "/model.safetensors"))
   print(("Accuracy with the weights of epoch %d: training %s, validation %s, test %s"):format(
     result.best_epoch, percent(result.train), percent(result.val), percent(result.test)))
-  print(("  %s/history.png, model.safetensors"):format(folder))
+  print(("  %s/history.png, confusion.png, model.safetensors"):format(folder))
   return result
 end
 

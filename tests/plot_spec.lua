@@ -394,3 +394,34 @@ describe("figure", function()
     assert.equal(1, #plot.history({ history = { val_loss = { 1 } } }):axes(1).artists)
   end)
 end)
+
+describe("a confusion matrix", function()
+  local truth, guess = pl.tensor({ 1, 1, 1, 2, 3 }, "int32"), pl.tensor({ 1, 1, 2, 2, 1 }, "int32")
+
+  it("counts, shades by the share of the row, and tells the accuracy", function()
+    local axes = plot.confusion_matrix(truth, guess, { "a", "b", "c" }):axes()
+    assert.equal("Accuracy 60.0 %", axes.settings.title)
+    local texts, pixels = {}, nil
+    for _, artist in ipairs(axes.artists) do
+      if artist.kind == "text" then texts[#texts + 1] = artist.text else pixels = artist.pixels end
+    end
+    assert.equal("2 1 0 0 1 0 1 0 0", table.concat(texts, " "))
+    local red = pixels:select(3, 1):totable() -- less red where the share is larger
+    assert.is_true(red[2][2] < red[1][1] and red[1][1] < red[1][2] and red[1][2] < red[1][3])
+    assert.equal(255, red[1][3])
+  end)
+
+  it("is drawn from a matrix too, and saved", function()
+    local figure = plot.confusion_matrix(pl.tensor { { 3, 1 }, { 0, 0 } })
+    assert.equal("Accuracy 75.0 %", figure:axes().settings.title)
+    assert(figure:save(temp .. "/confusion.png"))
+  end)
+
+  it("says what is wrong", function()
+    raises(function() plot.confusion_matrix(truth, guess:narrow(1, 1, 2)) end, "does not go with")
+    raises(function() plot.confusion_matrix(truth, guess, { "a" }) end, "a list of 3 names")
+    raises(function() plot.confusion_matrix(truth) end, "with y_pred as the second argument")
+    local none = truth:narrow(1, 1, 0)
+    raises(function() plot.confusion_matrix(none, none) end, "at least one label")
+  end)
+end)

@@ -1,5 +1,5 @@
--- pl.plot: figures of lines, points, bars and images, image grids and training histories, as PNG
--- files or on a terminal.
+-- pl.plot: figures of lines, points, bars and images, image grids, training histories and confusion
+-- matrices, as PNG files or on a terminal.
 --
 --   local fig = pl.plot.figure{ width = 1200, height = 750, title = "Run 7" }
 --   fig:axes():line(losses, { label = "train" }):set{ xlabel = "Iteration", ylabel = "Loss" }
@@ -12,6 +12,7 @@ local plot = {
   figure = Figure.new,
   image = picture.image,
   image_grid = picture.image_grid,
+  confusion_matrix = require "perilune.plot.confusion",
 }
 
 local function in_words(name)
