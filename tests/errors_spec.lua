@@ -372,7 +372,8 @@ describe("a message", function()
     end
     assert.matches("tensor has no method", message_of(function() m:nosuch() end))
     assert.equal(core.methods.sum, m.sum)
-    assert.matches('pl.plot has no field "line"; known are: confusion_matrix, fig', message_of(function() pl.plot.line() end))
+    assert.matches('pl.plot has no field "line"; known are: confusion_matrix, fig',
+      message_of(function() pl.plot.line() end))
     assert.matches("pl.plot .* did you mean 'figure'", message_of(function() pl.plot.figrue() end))
     assert.matches('pl.data has no field "mnist"; known are', message_of(function() return pl.data.mnist end))
     assert.matches('no field "mm"$', message_of(function() return pl.mm end))
