@@ -64,14 +64,15 @@ local function train(net, padding, seed)
     net = net, padding = padding, seed = seed, parameters = (model:count_params()), epochs = ran,
     best_epoch = stopper.best_epoch or ran, seconds_per_epoch = seconds / ran,
   }
-  for _, split in ipairs { "train", "val", "test" } do
+  for _, split in ipairs { "train", "val" } do
     result[split] = model:evaluate(cifar[split], { verbose = 0 }).accuracy
   end
+  local predicted = model:predict(cifar.test, { verbose = 0 }):argmax(-1)
+  result.test = predicted:eq(cifar.test.y):mean()
   local folder = ("%s/%s_%s_%d"):format(options.out, net, padding, seed)
   local title = ("Net %s, %s padding, seed %d: test accuracy %s"):format(net, padding, seed,
     percent(result.test))
   console.must(pl.plot.history(history, { title = title }):save(folder .. "/history.png"))
-  local predicted = model:predict(cifar.test, { verbose = 0 }):argmax(-1)
   console.must(pl.plot.confusion_matrix(cifar.test.y, predicted, cifar.names, { title = title })
     :save(folder .. "/confusion.png"))
   console.must(model:save(folder .. "/model.safetensors"))

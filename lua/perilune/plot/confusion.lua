@@ -4,7 +4,9 @@ local core = require "perilune.core"
 local tensor = require "perilune.tensor"
 local Figure = require "perilune.plot.figure"
 
-local WHITE <const>, DARK <const> = { 255, 255, 255 }, { 8, 48, 107 } -- of a share of 0 and of 1
+-- Of a share of 0 and of 1.
+local WHITE <const> = tensor.tensor({ 255, 255, 255 }, "float64")
+local DARK <const> = tensor.tensor({ 8, 48, 107 }, "float64")
 
 -- The matrix as it is given, or counted by the metric.
 local function matrix_of(y_true, y_pred)
@@ -20,29 +22,10 @@ local function matrix_of(y_true, y_pred)
   return y_true
 end
 
--- Each row's shares, and the share of all that lies on the diagonal.
-local function shares_of(counts)
-  local shares, right, all = {}, 0, 0
-  for i, row in ipairs(counts) do
-    local sum = 0
-    for _, value in ipairs(row) do sum = sum + value end
-    shares[i] = {}
-    for j, value in ipairs(row) do shares[i][j] = sum > 0 and value / sum or 0 end
-    right, all = right + row[i], all + sum
-  end
-  return shares, all > 0 and right / all or 0
-end
-
+-- A colour for each share, {C, C, 3}.
 local function colors_of(shares)
-  local pixels = {}
-  for i, row in ipairs(shares) do
-    pixels[i] = {}
-    for j, share in ipairs(row) do
-      pixels[i][j] = {}
-      for k = 1, 3 do pixels[i][j][k] = math.floor(WHITE[k] + (DARK[k] - WHITE[k]) * share + 0.5) end
-    end
-  end
-  return tensor.tensor(pixels, "uint8")
+  local share = shares:unsqueeze(-1)
+  return (share * (DARK - WHITE) + WHITE + 0.5):to "uint8"
 end
 
 --- How often each class was taken for each: counts, the deeper the larger their share of their row.
@@ -57,16 +40,17 @@ end
 local function confusion_matrix(y_true, y_pred, names, options)
   local fn = "confusion_matrix"
   options = check.options(fn, options, { "title", "width", "height", "scale" })
-  local counts = matrix_of(y_true, y_pred):totable()
-  local n, ticks, labels = #counts, {}, {}
+  local counts = matrix_of(y_true, y_pred):double()
+  local shares = counts / counts:sum(2, true):maximum(1e-300) -- of each row; 0 where it is empty
+  local n, ticks, labels, right = counts:size(1), {}, {}, 0
   check.arg(names == nil or type(names) == "table" and #names >= n, fn, "names",
     ("a list of %d names, one for each class"):format(n), names)
   local longest = 4
   for i = 1, n do
     ticks[i], labels[i] = i, tostring(names and names[i] or i)
     longest = math.max(longest, utf8.len(labels[i]) or #labels[i])
+    right = right + counts[{ i, i }]
   end
-  local shares, accuracy = shares_of(counts)
   local words = math.min(8 * longest, 240) -- names fit below their columns and beside their rows
   local side = math.min((words + 12) * n, 2400)
   local figure = Figure.new {
@@ -75,11 +59,12 @@ local function confusion_matrix(y_true, y_pred, names, options)
   }
   local axes = figure:axes()
   axes:image(colors_of(shares)):set {
-    title = options.title or ("Accuracy %.1f %%"):format(100 * accuracy),
+    title = options.title or ("Accuracy %.1f %%"):format(100 * right / math.max(counts:sum(), 1e-300)),
     xlabel = "Predicted", ylabel = "True", xticks = ticks, yticks = ticks,
     xticklabels = labels, yticklabels = labels,
   }
-  for i, row in ipairs(counts) do
+  shares = shares:totable()
+  for i, row in ipairs(counts:totable()) do
     for j, value in ipairs(row) do
       axes:text(j, i, ("%.6g"):format(value), {
         align = "center", bold = i == j, color = shares[i][j] > 0.5 and "#ffffff" or "#303030",
