@@ -11,12 +11,45 @@ local function uneven(shape, dtype, seed)
   local n = 1
   for _, size in ipairs(shape) do n = n * size end
   local t = pl.arange(1, n, 1, "float64")
-  return ((t * (0.7390851 + seed)):sin() * (t * 0.0137):exp():mod(1000)):reshape(shape):to(dtype)
+  return ((t * (0.7390851 + seed)):sin() * (t * 0.0137):mod(7):exp()):reshape(shape):to(dtype)
 end
 
 local function digest(result)
   if pl.is_tensor(result) then return core.md5(result:tobytes()) end
   return ("%q"):format(result)
+end
+
+--- Operations of layers, and the gradients by all their operands.
+function bits.layers(add)
+  for _, dtype in ipairs { "float32", "float64" } do
+    local rng = pl.rng(1)
+    local function drawn(...) return rng:randn({ ... }, dtype) end
+    local images, channels, kernel = drawn(9, 31, 33, 16), drawn(16), drawn(3, 3, 16, 5)
+    local rows, labels = drawn(1031, 37), pl.arange(0, 1030, 1, "int32"):mod(37) + 1
+    for _, case in ipairs {
+      { "conv2d", function(x, k, b) return x:conv2d(k, b, { padding = "same", strides = 2 }) end, images,
+        kernel, drawn(5) },
+      { "depthwise_conv2d", function(x, k) return x:depthwise_conv2d(k) end, images,
+        drawn(3, 3, 16, 2) },
+      { "max_pool2d", function(x) return x:max_pool2d() end, images },
+      { "avg_pool2d", function(x) return x:avg_pool2d { pool_size = 3, padding = "same" } end, images },
+      { "upsample2d", function(x) return x:upsample2d(2, { interpolation = "bilinear" }) end, images },
+      { "batch_norm", function(x, g, b) return (x:batch_norm(g, b)) end, images, channels, channels + 1 },
+      { "layer_norm", function(x, g, b) return x:layer_norm(g, b) end, images, channels, channels + 1 },
+      { "dense", function(x, w, b) return x:dense(w, b, { activation = "relu" }) end, rows,
+        drawn(37, 65), drawn(65) },
+      { "dropout", function(x) return x:dropout(0.4, pl.rng(3)) end, rows },
+      { "spatial_dropout2d", function(x) return x:spatial_dropout2d(0.4, pl.rng(3)) end, images },
+      { "softmax_cross_entropy", function(x) return x:softmax_cross_entropy(labels) end, rows },
+      { "gelu", function(x) return x:gelu() end, rows },
+      { "elu", function(x) return x:elu() end, rows },
+    } do
+      add(case[1] .. " " .. dtype, pl.value_and_grad(function(...)
+        local y = case[2](...)
+        return y:rank() > 0 and (y * y:detach():sin()):sum() or y
+      end, table.unpack(case, 3)))
+    end
+  end
 end
 
 --- A list of { name, digest, … }, the same wherever bits are the same.
@@ -75,6 +108,7 @@ function bits.all()
     local source = uneven({ 3000, 317 }, dtype, 0.9)
     add("indices " .. dtype, t:index_select(1, places), t:clone():index_add_(1, places, source))
   end
+  bits.layers(add)
   local integers = uneven({ 300001 }, "int32", 0.5)
   add("integers", integers:sum(), integers:mean(), integers:var(), integers:max(), (integers:sort()))
   return list

@@ -18,7 +18,8 @@
 --   mixed      operands of different dtypes raise
 --   number     the second operand may be a number; operator: the same by Lua's operator
 --   special    false, or "mild", where infinities, NaN and extreme floats are tested less
--- Whoever adds an operation adds its row; tensor_spec.lua fails otherwise.
+-- Whoever adds an operation adds its row; tensor_spec.lua fails otherwise. Layers, losses and optimizers
+-- have theirs in cases/layers.lua, losses.lua and optimizers.lua.
 local layouts = require "tests.layouts"
 local reference = require "tests.reference"
 

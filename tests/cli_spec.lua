@@ -289,3 +289,31 @@ describe("the prompt on a terminal", function()
     end)
   end)
 end)
+
+describe("help", function()
+  it("knows every function of pl and its modules, every method of tensors and generators", function()
+    local complete, help = require "perilune.repl.complete", require "perilune.repl.help"
+    local core, pl = require "perilune.core", require "perilune"
+    local seen = {}
+    local function look(owner, mark)
+      if seen[owner] then return end
+      seen[owner] = true
+      for _, name in ipairs(complete.names_in(owner)) do
+        local value = owner[name]
+        local class = type(value) == "table" and rawget(value, "__name")
+        if type(value) == "function" then
+          local text = help.text(100, value)
+          assert.is_truthy(text:find "\n", mark .. name .. " has no help: " .. text)
+        elseif class then
+          assert.is_truthy(help.text(100, value):find "^  %S.*\n", mark .. name .. " has no help")
+        elseif type(value) == "table" then
+          look(value, mark .. name .. ".")
+        end
+      end
+    end
+    look(pl, "pl.")
+    look(core.methods, "t:")
+    look(core.generator, "r:")
+    assert.is_true(seen[pl.nn.losses] and seen[pl.optim.schedules])
+  end)
+end)

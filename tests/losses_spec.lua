@@ -1,4 +1,5 @@
 -- Losses and metrics against numbers worked out by hand, and gradients of the losses.
+local cases = require "tests.cases.losses"
 local gradients = require "tests.gradients"
 local pl = require "perilune"
 
@@ -19,6 +20,75 @@ local function softmax_loss(row, label)
   return log(sum) - row[label]
 end
 
+-- ---- the rows of tests/cases/losses.lua -----------------------------------------------------------------
+
+-- What kind of numbers stand in a batch: {N, C}, or {N} for classes.
+local KINDS <const> = {
+  scores = function(rng, n, c) return rng:uniform(-2, 2, { n, c }, "float64") end,
+  sign = function(rng, n, c) return rng:randint(0, 2, { n, c }):double() * 2 - 1 end,
+  bits = function(rng, n, c) return rng:randint(0, 2, { n, c }):double() end,
+  chances = function(rng, n, c) return rng:uniform(0.05, 0.95, { n, c }, "float64") end,
+  probabilities = function(rng, n, c) return rng:randn({ n, c }, "float64"):softmax(-1) end,
+  -- the losses divide by the sum; not so small that a step of the differences is large beside them
+  shares = function(rng, n, c) return rng:uniform(0.5, 1.5, { n, c }, "float64") end,
+  classes = function(rng, n, c) return rng:randint(1, c + 1, { n }) end,
+}
+
+describe("each loss", function()
+  for i, row in ipairs(cases) do
+    local loss = losses[row.loss](row.options or {})
+    local function batch(n, c)
+      local rng = pl.rng(100 * n + c)
+      return KINDS[row.targets or "scores"](rng, n, c), KINDS[row.predictions or "scores"](rng, n, c),
+        rng:uniform(0.5, 2, { n }, "float64")
+    end
+
+    it(("%d %s is its formula, with weights and without, in both dtypes"):format(i, row.loss), function()
+      for _, size in ipairs { { 1, 2 }, { 1, 1 }, { 3, 3 }, { 5, 17 }, { 33, 10 } } do
+        local y, p, weights = batch(size[1], size[2])
+        local expected, weighted = 0, 0
+        for n, prediction in ipairs(p:totable()) do
+          local one = row.of(y:totable()[n], prediction, row.options or {})
+          expected, weighted = expected + one / size[1], weighted + one * weights[n] / size[1]
+        end
+        local room = math.max(expected, weighted, 1)
+        assert.is_true(math.abs(loss(y, p) - expected) <= 1e-13 * room)
+        assert.is_true(math.abs(loss(y, p, weights) - weighted) <= 1e-13 * room)
+        local y32 = row.targets == "classes" and y or y:float()
+        assert.is_true(math.abs(loss(y32, p:float()) - expected) <= 1e-6 * room)
+        assert.is_true(math.abs(loss(y32, p:float(), weights:float()) - weighted) <= 1e-6 * room)
+      end
+    end)
+
+    it(("%d %s has the gradient of its value"):format(i, row.loss), function()
+      for _, size in ipairs { { 1, 2 }, { 3, 3 }, { 2, 17 } } do
+        local y, p, weights = batch(size[1], size[2])
+        for _, given in ipairs { false, weights } do
+          local worst = gradients.compare(pl, function(list)
+            return loss(y, list[1], given or nil)
+          end, { p }, { 1 })
+          assert.is_true(worst < 1e-8, tostring(worst))
+        end
+        local function slope(dtype)
+          local target = row.targets == "classes" and y or y:to(dtype)
+          return select(2, pl.value_and_grad(function(x) return loss(target, x, weights:to(dtype)) end,
+            p:to(dtype))):double()
+        end
+        local exact = slope "float64"
+        assert.is_true((slope "float32" - exact):abs():max() <= 1e-5 * exact:abs():max())
+      end
+    end)
+  end
+
+  it("has a row", function()
+    local seen = { Loss = true }
+    for _, row in ipairs(cases) do seen[row.loss] = true end
+    for name, class in pairs(losses) do
+      if type(class) == "table" and class.options then assert.is_true(seen[name], name .. " has no row") end
+    end
+  end)
+end)
+
 describe("the loss", function()
   it("sparse_categorical_crossentropy, from probabilities and from logits", function()
     local expected = -(log(0.5) + log(0.7)) / 2
@@ -28,8 +98,8 @@ describe("the loss", function()
   end)
 
   it("sparse_categorical_crossentropy names the row of a label that is no class", function()
-    local cases = { [0] = "got 0 in row 2; labels that count from 0 need + 1", [4] = "got 4 in row 2" }
-    for label, text in pairs(cases) do
+    local wrong_labels = { [0] = "got 0 in row 2; labels that count from 0 need + 1", [4] = "got 4 in row 2" }
+    for label, text in pairs(wrong_labels) do
       local wrong = pl.tensor({ 1, label }, "int32")
       for _, from_logits in ipairs { false, true } do
         local good, message = pcall(function()
@@ -91,22 +161,6 @@ describe("the loss", function()
     local loss = losses.SparseCategoricalCrossentropy {}
     near(-(3 * log(0.5) + 0.5 * log(0.7)) / 2, loss(labels, probabilities, d { 3, 0.5 }))
   end)
-
-  for name, case in pairs {
-    sparse_categorical_crossentropy = { labels, probabilities },
-    categorical_crossentropy = { d { { 0.2, 0.5, 0.3 }, { 1, 0, 0 } }, probabilities },
-    binary_crossentropy = { d { { 1 }, { 0 } }, d { { 0.8 }, { 0.3 } } },
-    mean_squared_error = { d { { 1, 2 } }, d { { 0.3, 2.4 } } },
-    mean_absolute_error = { d { { 1, 2 } }, d { { 0.3, 2.4 } } },
-    huber = { d { { 1, 2 } }, d { { 0.3, 4.4 } } }, hinge = { d { { 1, -1 } }, d { { 0.5, 1.2 } } },
-  } do
-    it(name .. " has the gradient of its value", function()
-      local worst = gradients.compare(pl, function(list)
-        return losses[name](case[1], list[1])
-      end, { case[2]:clone() }, { 1 })
-      assert.is_true(worst < 1e-8, tostring(worst))
-    end)
-  end
 
   it("of places in a sample, from logits as from probabilities", function()
     local scores = pl.rng(1):randn({ 2, 3, 4 }, "float64")

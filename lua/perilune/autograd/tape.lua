@@ -40,6 +40,7 @@ function Tape:take(dtype, shape)
   return block, tensor_in(block, shape)
 end
 
+--- A block that take gave, for the next that asks.
 function Tape:give_back(block) self.free[#self.free + 1] = block end
 
 -- ---- variables -------------------------------------------------------------------------------------

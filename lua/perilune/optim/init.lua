@@ -46,6 +46,7 @@ function optim.get(what)
 end
 
 return setmetatable(optim, {
+  parts = { files, { schedules = true } }, -- what loads when it is first used
   __index = function(self, name)
     local value
     if files[name] then value = class_of(name) end

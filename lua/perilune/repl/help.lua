@@ -58,11 +58,11 @@ local function read_source(path)
   return files[path]
 end
 
---- The definitions in the files that document what is written in C.
+--- The definitions in the files that document what is written in C or made by a function.
 local function meta_definitions()
   local definitions = {}
-  for _, module in ipairs { "perilune.meta.tensor", "perilune.meta.functions", "perilune.meta.random" } do
-    local path = package.searchpath(module, package.path)
+  for _, name in ipairs { "tensor", "layers", "functions", "random", "losses" } do
+    local path = package.searchpath("perilune.meta." .. name, package.path)
     local found = path and read_source(path).definitions or {}
     table.move(found, 1, #found, #definitions + 1, definitions)
   end
@@ -82,24 +82,38 @@ local function public_name(value)
   for name, field in next, pl do
     if rawequal(field, value) then return name, "pl." .. name, "pl" end
   end
+  local found -- of two names for one function the longer says more: mean_squared_error, mse
   for module, loaded in pairs(package.loaded) do
     if module:match("^perilune%.") and type(loaded) == "table" then
       for name, field in next, loaded do
-        if rawequal(field, value) then return name, module:gsub("^perilune", "pl") .. "." .. name end
+        if rawequal(field, value) and (not found or #name > #found[1]) then
+          found = { name, module:gsub("^perilune", "pl") .. "." .. name }
+        end
       end
     end
   end
+  if found then return found[1], found[2] end
   for name, method in pairs(core.generator or {}) do
     if rawequal(method, value) then return name, "r:" .. name, "Generator" end
   end
 end
 
 --- The comment above a Lua function; for one written in C, the comment that stands in for it.
+local IN_PLACE <const> = " In place: the tensor itself gets the result, and is returned."
+
 local function find_definition(value, name, class)
   local info = debug.getinfo(value, "S")
   if info.source:sub(1, 1) == "@" then
     for _, definition in ipairs(read_source(info.source:sub(2)).definitions) do
       if definition.line == info.linedefined and #definition.comment > 0 then return definition end
+    end
+  end
+  local in_place = name and core.methods[name] and name:match("^(.+)_$")
+  if in_place and core.methods[in_place] then
+    local definition = find_definition(core.methods[in_place], in_place, "Tensor")
+    if definition then
+      local comment = table.move(definition.comment, 1, #definition.comment, 2, { IN_PLACE })
+      return { name = definition.name, args = definition.args, comment = comment }
     end
   end
   for _, definition in ipairs(name and meta_definitions() or {}) do
@@ -235,10 +249,16 @@ local function function_text(value, asked, width)
   return ("%s: a function without a comment, at %s:%d"):format(title, info.short_src, info.linedefined)
 end
 
---- One line a name: what a module, a class or a tensor offers.
+--- One line a name: what a module, a class or a tensor offers. Of a class of layers, losses, … without what
+--- it only has for its own use, which has no comment.
 local function listing(owner, mark, width, class)
-  local out, widest = {}, 0
-  local names = complete.names_in(owner)
+  local out, widest, names = {}, 0, complete.names_in(owner)
+  if rawget(owner, "options") and rawget(owner, "__name") then
+    for i = #names, 1, -1 do
+      local value = owner[names[i]]
+      if type(value) ~= "function" or not find_definition(value, names[i]) then table.remove(names, i) end
+    end
+  end
   for _, name in ipairs(names) do widest = math.max(widest, #name) end
   for _, name in ipairs(names) do
     local ok, value = pcall(function() return owner[name] end)

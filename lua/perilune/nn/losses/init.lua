@@ -15,7 +15,7 @@ local aliases = { mse = "MeanSquaredError", mae = "MeanAbsoluteError", bce = "Bi
   MSE = "MeanSquaredError", MAE = "MeanAbsoluteError" }
 
 for name, of in pairs(Loss.registered) do losses[class.snake_case(name)] = Loss.as_function(of) end
-for alias, name in pairs(aliases) do losses[alias] = Loss.as_function(losses[name]) end
+for alias, name in pairs(aliases) do losses[alias] = losses[class.snake_case(name)] end
 
 local resolve = class.resolver("loss", Loss, aliases)
 

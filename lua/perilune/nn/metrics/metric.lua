@@ -13,8 +13,11 @@ function Metric:created()
   self:reset()
 end
 
+--- Forgets all batches.
 function Metric:reset() self.total, self.count = 0, 0 end
 
+--- What the batches came to; 0 before the first.
+---@return number
 function Metric:result() return self.count == 0 and 0 or self.total / self.count end
 
 --- Adds the value of each sample.
