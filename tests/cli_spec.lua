@@ -196,6 +196,7 @@ describe("the prompt", function()
     assert.equal("> tensor {1, 2} float32\n  1  1\n> {1, 2, a = {3}, b = tensor {2} float32}\n> ", out)
     assert.truthy(prompt("help(pl.zeros)"):find("A tensor of zeros", 1, true))
     assert.truthy(prompt("help 'tensor.reshape'"):find("t:reshape", 1, true))
+    assert.truthy(prompt("help 'tensor.conv2d'"):find("t:conv2d", 1, true))
     assert.truthy(prompt("help()"):find("help(pl.zeros)", 1, true))
   end)
 

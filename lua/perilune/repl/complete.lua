@@ -22,7 +22,10 @@ local function add_names(value, names, depth)
     add_names(part, names, 0)
   end
   local core = require "perilune.core"
-  if mt == core.metatable then add_names(core.methods, names, 0) end
+  if mt == core.metatable then
+    require "perilune.ops" -- gives tensors the methods of layers
+    add_names(core.methods, names, 0)
+  end
 end
 
 local function index(value, key)

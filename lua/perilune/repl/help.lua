@@ -327,6 +327,7 @@ end
 ---@param ... any  nothing, a function, a name, a module or a tensor
 ---@return string
 function help.text(width, ...)
+  require "perilune.ops" -- gives tensors the methods of layers
   if select("#", ...) == 0 then return tour end
   local what = ...
   width = math.min(width, 100)

@@ -23,6 +23,14 @@ local methods = {}
 -- Random streams: weights below 2^32, layers from there, the order of the samples here.
 local SHUFFLER <const> = 1 << 33
 
+-- A method that was called with a dot gets its first argument for a model.
+local function check_model(self, fn)
+  if type(self) ~= "table" or type(self.all_weights) ~= "function" then
+    check.raise("%s: expected a model before the arguments, got %s; write model:%s(…), with a colon", fn,
+      check.describe(self), fn)
+  end
+end
+
 -- ---- compile ---------------------------------------------------------------------------------------
 
 --- Says how the model is trained and measured. What an earlier compile set is forgotten; weights stay.
@@ -34,6 +42,7 @@ local SHUFFLER <const> = 1 << 33
 ---  metrics: by name or pl.nn.metrics.…
 ---@return Sequential self
 function methods:compile(options)
+  check_model(self, "compile")
   local fn = "compile"
   options = check.options(fn, options, { "optimizer", "loss", "metrics" })
   if options.loss == nil then
@@ -60,6 +69,7 @@ function methods:compile(options)
 end
 
 local function check_compiled(self, fn)
+  check_model(self, fn)
   if not self.optimizer then
     check.raise("%s: the model is not compiled; first model:compile{optimizer = \"adam\", loss = …}", fn)
   end
@@ -121,6 +131,7 @@ end
 ---@return Tensor {n, …}
 function methods:predict(x, options)
   local fn = "predict"
+  check_model(self, fn)
   options = check.options(fn, options, { "batch_size", "verbose" })
   local feed = inputs.read(fn, self, x, nil, false)
   return evaluation.predict(self:current_stepper(), feed, read_batch_size(fn, options, feed.n))
@@ -208,6 +219,7 @@ end
 -- ---- files -----------------------------------------------------------------------------------------
 
 local function check_built(self, fn)
+  check_model(self, fn)
   if not self.built then
     check.raise("%s: the model has no weights yet; give it an nn.Input, or model:build{sizes}", fn)
   end
@@ -226,8 +238,8 @@ end
 ---@return true? ok nil when the file could not be written
 ---@return string? message
 function methods:save(path, options)
-  check_path("save", path)
   check_built(self, "save")
+  check_path("save", path)
   options = check.options("save", options, { "optimizer" })
   return saving.write(path, self, nil, options)
 end
@@ -236,8 +248,8 @@ end
 ---@param path string
 ---@return true? ok, string? message
 function methods:save_weights(path)
-  check_path("save_weights", path)
   check_built(self, "save_weights")
+  check_path("save_weights", path)
   local tensors = {}
   for _, weight in ipairs(self:all_weights()) do tensors[weight.path] = weight.tensor end
   return require("perilune.data.safetensors").save(path, tensors)
@@ -249,8 +261,8 @@ end
 ---@return true? ok nil when the file is damaged or does not fit; the weights are as before then
 ---@return string? message
 function methods:load_weights(path)
-  check_path("load_weights", path)
   check_built(self, "load_weights")
+  check_path("load_weights", path)
   return saving.load_weights(path, self)
 end
 

@@ -53,8 +53,8 @@ function ConfusionMatrix:update(y_true, y_pred, weights)
   local lowest, highest = math.min(rows:min(), columns:min()), math.max(rows:max(), columns:max())
   local limit = self.num_classes or n
   if lowest < 1 or limit and highest > limit then
-    check.raise("%s: expected classes from 1 to %s, got one that is %d", self.name, limit or "…",
-      lowest < 1 and lowest or highest)
+    check.raise("%s: expected classes from 1 to %s, got one that is %d%s", self.name, limit or "…",
+      lowest < 1 and lowest or highest, lowest == 0 and "; labels that count from 0 need + 1" or "")
   end
   local matrix = grown(self, n or highest)
   local places = (rows - 1) * matrix:size(1) + columns
