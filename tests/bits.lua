@@ -29,6 +29,8 @@ function bits.layers(add)
     for _, case in ipairs {
       { "conv2d", function(x, k, b) return x:conv2d(k, b, { padding = "same", strides = 2 }) end, images,
         kernel, drawn(5) },
+      { "conv2d with max_pool", function(x, k, b) return x:conv2d(k, b, { max_pool = true }) end, images,
+        kernel, drawn(5) },
       { "depthwise_conv2d", function(x, k) return x:depthwise_conv2d(k) end, images,
         drawn(3, 3, 16, 2) },
       { "max_pool2d", function(x) return x:max_pool2d() end, images },

@@ -85,6 +85,86 @@ describe("a model's", function()
   end)
 end)
 
+-- A Sequential, and another that computes layer by layer.
+local function both_ways(layers, shape, dtype)
+  local fused = nn.Sequential(layers())
+  fused.dtype = dtype
+  fused:build(shape)
+  local plain = nn.Sequential(layers())
+  plain.dtype = dtype
+  plain:build(shape)
+  function plain:forward(x, training)
+    for _, layer in ipairs(self.layers) do x = layer:forward(x, training) end
+    return x
+  end
+  return fused, plain
+end
+
+describe("layers that a Sequential computes in one go", function()
+  local cases = {
+    ["Conv2D with ReLU, MaxPooling2D"] = { "conv2d + max_pooling2d", function()
+      return { nn.Conv2D { 5, 3, activation = "relu" }, nn.MaxPooling2D {}, nn.Flatten {}, nn.Dense { 2 } }
+    end },
+    ["Conv2D, MaxPooling2D"] = { "conv2d + max_pooling2d", function()
+      return { nn.Conv2D { 17, 3, padding = "same" }, nn.MaxPooling2D { padding = "same" } }
+    end },
+    ["Conv2D, ReLU, MaxPooling2D"] = { "conv2d + re_lu + max_pooling2d", function()
+      return { nn.Conv2D { 4, 2 }, nn.ReLU {}, nn.MaxPooling2D {}, nn.Conv2D { 3, 1, activation = "tanh" } }
+    end },
+    ["Conv2D, Activation"] = { "conv2d + activation", function()
+      return { nn.Conv2D { 4, 2, strides = 2 }, nn.Activation { "relu" }, nn.MaxPooling2D {} }
+    end },
+    ["Dense, ReLU"] = { "dense + re_lu", function()
+      return { nn.Flatten {}, nn.Dense { 7 }, nn.ReLU {}, nn.Dense { 2, activation = "relu" }, nn.ReLU {} }
+    end },
+  }
+
+  for name, case in pairs(cases) do
+    it("give what the layers give, and their gradients: " .. name, function()
+      for _, dtype in ipairs { "float32", "float64" } do
+        local fused, plain = both_ways(case[2], { 8, 10, 3 }, dtype)
+        assert.is_truthy(fused:explain { print = false }:find("In one go: " .. case[1] .. ".", 1, true))
+        local x = pl.rng(4):randn({ 5, 8, 10, 3 }, dtype)
+        assert.equal(plain(x):tobytes(), fused(x):tobytes())
+        local shares = pl.rng(5):randn(fused(x):shape(), dtype)
+        local found = {}
+        for i, model in ipairs { fused, plain } do
+          local weights, tensors = model:all_weights(), {}
+          for k, weight in ipairs(weights) do tensors[k] = weight.tensor end
+          found[i] = table.pack(pl.value_and_grad(function(input, list)
+            for k, weight in ipairs(weights) do weight.layer[weight.name] = list[k] end
+            local y = model:forward(input, true)
+            for _, weight in ipairs(weights) do weight.layer[weight.name] = weight.tensor end
+            return (y * shares):sum()
+          end, x, tensors))
+        end
+        local room = dtype == "float32" and 1e-5 or 1e-13
+        local function near(a, b)
+          assert.is_true((a - b):abs():max() <= room * math.max(1, a:abs():max()))
+        end
+        near(found[2][2], found[1][2])
+        for k, gradient in ipairs(found[2][3]) do near(gradient, found[1][3][k]) end
+      end
+    end)
+  end
+
+  it("are those that are there, and compute as their classes do", function()
+    local model = nn.Sequential { nn.Input { 6, 6, 1 }, nn.Conv2D { 2, 3 }, nn.MaxPooling2D {} }
+    local x = pl.rng(1):randn(2, 6, 6, 1)
+    local before = model(x)
+    model:add(nn.ReLU {})
+    assert.equal(before:relu():tobytes(), model(x):tobytes())
+    local twice = model.layers[2]
+    function twice:forward(y) return y:max_pool2d() * 2 end
+    model:add(nn.Flatten {})
+    assert.equal((before * 2):relu():tobytes(), model(x):tobytes())
+    for _, options in ipairs { { 3 }, { 2, strides = 1 } } do
+      model = nn.Sequential { nn.Input { 6, 6, 1 }, nn.Conv2D { 2, 3 }, nn.MaxPooling2D(options) }
+      assert.is_nil(model:explain { print = false }:find("In one go", 1, true))
+    end
+  end)
+end)
+
 describe("the message for", function()
   for name, case in pairs {
     ["an option that is none"] = { function() return nn.Dense { 3, activaton = "relu" } end, "'activation'" },

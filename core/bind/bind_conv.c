@@ -6,6 +6,7 @@
 
 #include "bind/bind.h"
 #include "tensor/conv2d.h"
+#include "tensor/conv2d_pool.h"
 
 /* Of padded images and of steps through them: far beyond use, and products of two fit easily. */
 enum { MOST = 1 << 24, GEOMETRY = 9 };
@@ -127,36 +128,84 @@ static _Noreturn void raise_room(lua_State *L, const char *fn) {
   pl_raise(L, "%s: the padded images have more elements than memory can hold", fn);
 }
 
+/* Whether 2×2 max pooling follows, the boolean at arg. What is written then is pooled. */
+static bool check_pooled(lua_State *L, int arg, const char *fn, const pl_conv2d *g,
+                         int64_t shape[4]) {
+  const bool pooled = pl_opt_boolean(L, arg, fn, "pooled", false);
+  bool plain = g->groups == 1 && !is_depthwise(L);
+  for (int a = 0; a < 2; a++) {
+    if (pooled) shape[1 + a] /= 2;
+    plain = plain && g->stride[a] == 1 && g->dilation[a] == 1;
+    if (pooled && shape[1 + a] == 0) pl_raise(L, "%s: there are less than 2x2 pixels to pool", fn);
+  }
+  if (pooled && !plain) pl_raise(L, "%s: pooling goes with strides, dilation and groups of 1", fn);
+  return pooled;
+}
+
+static pl_tensor *check_which(lua_State *L, int arg, const char *fn, const int64_t *shape) {
+  pl_tensor *which = pl_check_tensor(L, arg, fn, "which");
+  if (which->dtype != PL_UINT8 || which->rank != 4 || !pl_is_contiguous(which))
+    pl_arg_error(L, arg, fn, "which", "a contiguous uint8 tensor of rank 4");
+  check_shape(L, fn, "which", which, 4, shape);
+  return which;
+}
+
 /* core.nn.conv2d(y, x, kernel, bias|nil, stride_y, stride_x, top, bottom, left, right,
-** dilation_y, dilation_x, groups, relu) */
+** dilation_y, dilation_x, groups, relu, pooled, which|nil): which := the place 0..3 of each maximum */
 static int bind_conv2d(lua_State *L) {
   const char *fn = is_depthwise(L) ? "depthwise_conv2d" : "conv2d";
-  lua_settop(L, 4 + GEOMETRY + 1);
+  enum { FLAGS = 5 + GEOMETRY };
+  lua_settop(L, FLAGS + 2);
   const pl_tensor *x = check_operand(L, 2, fn, "x", 4, NULL);
   const pl_tensor *kernel = check_operand(L, 3, fn, "kernel", 4, x);
   const pl_tensor *bias = opt_operand(L, 4, fn, "bias", 1, x);
   const pl_conv2d g = check_geometry(L, 5, fn, x, kernel);
-  const bool relu = pl_opt_boolean(L, 5 + GEOMETRY, fn, "relu", false);
+  const bool relu = pl_opt_boolean(L, FLAGS, fn, "relu", false);
   const pl_tensor *y = check_operand(L, 1, fn, "y", 4, x);
+  int64_t shape[] = {g.batch, g.out[0], g.out[1], g.out_channels};
+  const bool pooled = check_pooled(L, FLAGS + 1, fn, &g, shape);
+  pl_tensor *which =
+      pooled && !lua_isnil(L, FLAGS + 2) ? check_which(L, FLAGS + 2, fn, shape) : NULL;
   check_bias(L, fn, "bias", bias, &g);
-  check_shape(L, fn, "y", y, 4, (int64_t[]){g.batch, g.out[0], g.out[1], g.out_channels});
-  check_apart(L, fn, "y", y, (const pl_tensor *[]){x, kernel, bias}, 3);
+  check_shape(L, fn, "y", y, 4, shape);
+  check_apart(L, fn, "y", y, (const pl_tensor *[]){x, kernel, bias, which}, 4);
+  check_apart(L, fn, "which", which, (const pl_tensor *[]){x, kernel, bias}, 3);
   if (y->numel == 0) return 0;
   pl_conv2d_plan plan;
-  if (!pl_conv2d_plan_make(&plan, &g, x->dtype, false)) raise_room(L, fn);
+  if (!pl_conv2d_plan_make(&plan, &g, x->dtype, pooled ? PL_CONV2D_POOLED : PL_CONV2D_FORWARD))
+    raise_room(L, fn);
   void *workspace = pl_push_workspace(L, fn, plan.bytes);
   pl_conv2d_forward(&plan, x->data, kernel->data, bias != NULL ? bias->data : NULL, relu, y->data,
-                    workspace);
+                    which != NULL ? which->data : NULL, workspace);
   return 0;
 }
 
+/* dx and dkernel, either may be NULL, from the gradient of the pooled result. */
+static void back_through_pool(lua_State *L, const char *fn, const pl_conv2d *g, const pl_tensor *x,
+                              const pl_tensor *kernel, const void *d, const pl_tensor *which,
+                              const pl_tensor *dx, const pl_tensor *dkernel, const bool *add) {
+  pl_conv2d_pool_plan plan;
+  if (dkernel != NULL) {
+    if (!pl_conv2d_pool_plan_make(&plan, g, x->dtype, false)) raise_room(L, fn);
+    void *workspace = pl_push_workspace(L, fn, plan.bytes);
+    pl_conv2d_pool_backward_kernel(&plan, x->data, d, which->data, add[1], dkernel->data,
+                                   workspace);
+    lua_pop(L, 1);
+  }
+  if (dx != NULL && dx->numel > 0) {
+    if (!pl_conv2d_pool_plan_make(&plan, g, x->dtype, true)) raise_room(L, fn);
+    void *workspace = pl_push_workspace(L, fn, plan.bytes);
+    pl_conv2d_pool_backward_data(&plan, d, which->data, kernel->data, add[0], dx->data, workspace);
+  }
+}
+
 /* core.nn.conv2d_backward(dx|nil, dkernel|nil, dbias|nil, dy, x, kernel, y|nil, stride_y, …,
-** groups, relu, add_dx, add_dkernel, add_dbias): y, the result of the forward pass, is needed with
-** relu. */
+** groups, relu, add_dx, add_dkernel, add_dbias, pooled, which|nil): y, the result of the forward
+** pass, is needed with relu, which with pooled. */
 static int bind_conv2d_backward(lua_State *L) {
   const char *fn = is_depthwise(L) ? "depthwise_conv2d_backward" : "conv2d_backward";
   enum { FLAGS = 8 + GEOMETRY };
-  lua_settop(L, FLAGS + 3);
+  lua_settop(L, FLAGS + 5);
   const pl_tensor *x = check_operand(L, 5, fn, "x", 4, NULL);
   const pl_tensor *kernel = check_operand(L, 6, fn, "kernel", 4, x);
   const pl_conv2d g = check_geometry(L, 8, fn, x, kernel);
@@ -166,16 +215,18 @@ static int bind_conv2d_backward(lua_State *L) {
   const pl_tensor *dbias = opt_operand(L, 3, fn, "dbias", 1, x);
   const bool relu = pl_opt_boolean(L, FLAGS, fn, "relu", false);
   const pl_tensor *y = relu ? check_operand(L, 7, fn, "y", 4, x) : NULL;
-  const int64_t shape[] = {g.batch, g.out[0], g.out[1], g.out_channels};
+  int64_t shape[] = {g.batch, g.out[0], g.out[1], g.out_channels};
+  const bool pooled = check_pooled(L, FLAGS + 4, fn, &g, shape);
+  const pl_tensor *which = pooled ? check_which(L, FLAGS + 5, fn, shape) : NULL;
   check_shape(L, fn, "dy", dy, 4, shape);
   if (y != NULL) check_shape(L, fn, "y", y, 4, shape);
   if (dx != NULL) check_shape(L, fn, "dx", dx, 4, x->shape);
   if (dkernel != NULL) check_shape(L, fn, "dkernel", dkernel, 4, kernel->shape);
   check_bias(L, fn, "dbias", dbias, &g);
-  const pl_tensor *const all[] = {dy, x, kernel, y, dx, dkernel, dbias};
-  check_apart(L, fn, "dx", dx, all, 4);
-  check_apart(L, fn, "dkernel", dkernel, all, 5);
-  check_apart(L, fn, "dbias", dbias, all, 6);
+  const pl_tensor *const all[] = {dy, x, kernel, y, which, dx, dkernel, dbias};
+  check_apart(L, fn, "dx", dx, all, 5);
+  check_apart(L, fn, "dkernel", dkernel, all, 6);
+  check_apart(L, fn, "dbias", dbias, all, 7);
 
   bool add[3];
   static const char *const names[] = {"add_dx", "add_dkernel", "add_dbias"};
@@ -196,6 +247,10 @@ static int bind_conv2d_backward(lua_State *L) {
   } else if (dbias != NULL && !add[2]) {
     memset(dbias->data, 0, (size_t)dbias->numel * pl_dtype_size(dbias->dtype));
   }
+  if (pooled) {
+    back_through_pool(L, fn, &g, x, kernel, d, which, dx, dkernel, add);
+    return 0;
+  }
   if (dkernel != NULL) {
     pl_conv2d_kernel_plan plan;
     if (!pl_conv2d_kernel_plan_make(&plan, &g, x->dtype)) raise_room(L, fn);
@@ -205,7 +260,7 @@ static int bind_conv2d_backward(lua_State *L) {
   }
   if (dx != NULL && dx->numel > 0) {
     pl_conv2d_plan plan;
-    if (!pl_conv2d_plan_make(&plan, &g, x->dtype, true)) raise_room(L, fn);
+    if (!pl_conv2d_plan_make(&plan, &g, x->dtype, PL_CONV2D_BACKWARD)) raise_room(L, fn);
     void *workspace = pl_push_workspace(L, fn, plan.bytes);
     pl_conv2d_backward_data(&plan, d, kernel->data, add[0], dx->data, workspace);
   }

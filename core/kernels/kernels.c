@@ -57,6 +57,7 @@
 #include "kernels/vector.inc"
 
 #include "kernels/conv2d.inc"
+#include "kernels/conv2d_pool.inc"
 #include "kernels/dense.inc"
 #include "kernels/dropout.inc"
 #include "kernels/loss.inc"
@@ -85,6 +86,7 @@
 #include "kernels/vector.inc"
 
 #include "kernels/conv2d.inc"
+#include "kernels/conv2d_pool.inc"
 #include "kernels/dense.inc"
 #include "kernels/dropout.inc"
 #include "kernels/loss.inc"
@@ -185,6 +187,7 @@ const pl_kernels PASTE(pl_kernels, ISA) = {
     .close = ALL(close),
     .sort = ALL(sort),
     .conv2d = {CONV2D(f32), CONV2D(f64)},
+    .conv2d_pool = {&conv2d_pool_f32, &conv2d_pool_f64},
     .optimizer = {.step = {PL_OPTIMIZER(OPTIMIZER)}},
     .peak = peak,
     .dense = {&dense_f32, &dense_f64},

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "kernels/conv2d.h"
+#include "kernels/conv2d_pool.h"
 #include "kernels/dense.h"
 #include "kernels/dropout.h"
 #include "kernels/loss.h"
@@ -177,6 +178,7 @@ typedef struct pl_kernels {
   /* x := a * x + b on registers; returns the operations done, adds the result to *sum */
   double (*peak)(int64_t rounds, float *sum);
   /* float32 and float64 */
+  const pl_conv2d_pool_kernels *conv2d_pool[2];
   const pl_dense_kernels *dense[2];
   const pl_dropout_kernels *dropout[2];
   const pl_loss_kernels *loss[2];

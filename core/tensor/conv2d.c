@@ -40,7 +40,7 @@ static pl_conv2d_axis make_axis(const pl_conv2d_plan *plan, int a, int64_t phase
   const pl_conv2d *g = plan->g;
   const int64_t stride = g->stride[a], dilation = g->dilation[a], kernel = g->kernel[a];
   if (!plan->backward)
-    return (pl_conv2d_axis){.count = g->out[a],
+    return (pl_conv2d_axis){.count = plan->pooled ? g->out[a] / 2 * 2 : g->out[a],
                             .out_step = 1,
                             .in_step = stride,
                             .origin = -g->before[a],
@@ -72,15 +72,19 @@ static bool stays_inside(const pl_conv2d_axis *axis, int64_t size) {
          (axis->origin >= 0 && axis->origin + span(axis, axis->count) <= size);
 }
 
-bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtype, bool backward) {
-  *plan = (pl_conv2d_plan){.g = g, .dtype = dtype, .backward = backward, .direct = true};
+bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtype,
+                         pl_conv2d_pass pass) {
+  const bool backward = pass == PL_CONV2D_BACKWARD, pooled = pass == PL_CONV2D_POOLED;
+  *plan = (pl_conv2d_plan){.g = g, .dtype = dtype, .direct = true};
+  plan->backward = backward;
+  plan->pooled = pooled;
   plan->depthwise = g->groups > 1 && g->groups == g->in_channels;
   plan->from_channels = backward ? g->out_channels : g->in_channels;
   plan->to_channels = backward ? g->in_channels : g->out_channels;
   int64_t widest[2] = {0, 0}, most[2] = {1, 1}, tallest_step = 1, extent = 1;
   for (int a = 0; a < 2; a++) {
     plan->from[a] = backward ? g->out[a] : g->in[a];
-    plan->to[a] = backward ? g->in[a] : g->out[a];
+    plan->to[a] = backward ? g->in[a] : pooled ? g->out[a] / 2 : g->out[a];
     plan->phases[a] = backward ? pl_least(g->stride[a], pl_most(g->in[a], 1)) : 1;
     for (int64_t phase = 0; phase < plan->phases[a]; phase++) {
       const pl_conv2d_axis axis = make_axis(plan, a, phase);
@@ -100,6 +104,10 @@ bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtyp
   plan->rows = pl_least(plan->rows, pl_divide_up(most[0], pl_least(fewest_strips, most[0])));
   plan->strips = pl_divide_up(most[0], plan->rows);
   plan->rows = pl_divide_up(most[0], plan->strips);
+  if (pooled) { /* whole pairs of rows */
+    plan->rows += plan->rows % 2;
+    plan->strips = pl_divide_up(most[0], plan->rows);
+  }
   plan->images = 1;
   if (plan->strips == 1)
     plan->images = pl_most(
@@ -122,14 +130,22 @@ bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtyp
         !pl_size_mul(window, plan->images, &window))
       return false;
   }
-  plan->parts = g->groups > 1 ? 1 : pl_most(1, pl_least(4, packed * size / WEIGHT_BYTES));
+  if (pooled) {
+    const int64_t lanes = kernels_of(dtype)->lanes;
+    plan->wide = pl_divide_up(g->out_channels, lanes) * lanes;
+    if (!pl_size_mul(plan->rows * plan->images, most[1] * plan->wide, &plan->before_pool))
+      return false;
+  }
+  plan->parts = g->groups > 1 || pooled ? 1 : pl_most(1, pl_least(4, packed * size / WEIGHT_BYTES));
   plan->window = window;
   plan->runs_at = 0;
   if (!pl_add_room(&plan->bytes, plan->runs_room, sizeof(pl_conv2d_run))) return false;
   plan->packed_at = plan->bytes;
   if (!pl_add_room(&plan->bytes, packed, (size_t)size)) return false;
   plan->windows_at = plan->bytes;
-  return pl_add_room(&plan->bytes, window * plan->slots, (size_t)size);
+  if (!pl_add_room(&plan->bytes, window * plan->slots, (size_t)size)) return false;
+  plan->before_pool_at = plan->bytes;
+  return pl_add_room(&plan->bytes, plan->before_pool * plan->slots, (size_t)size);
 }
 
 /* One phase of a pass. */
@@ -140,6 +156,7 @@ typedef struct {
   int64_t width; /* of the window, or the image */
   const char *from, *kernel, *bias;
   char *to, *packed, *workspace;
+  uint8_t *which;
   int64_t runs, depth, group_packed; /* numbers of a group's packed weights */
   pl_conv2d_run *run;
   bool add, relu;
@@ -194,6 +211,23 @@ static void pack_task(void *context, int64_t chunk) {
                      plan->backward ? g->out_channels : 1, tap * rows, job->depth, packed);
 }
 
+/* y, which := the largest of each 2×2 pixels of a strip's rows, which lie in `before`. */
+static void pool_strip(const pass_job *job, const char *before, int64_t image, int64_t images,
+                       int64_t row, int64_t rows) {
+  const pl_conv2d_plan *plan = job->plan;
+  const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
+  const int64_t before_row = 2 * plan->to[1] * plan->wide;
+  for (int64_t i = 0; i < images; i++) {
+    for (int64_t r = 0; r < rows / 2; r++, before += 2 * before_row * size) {
+      const int64_t at =
+          (((image + i) * plan->to[0] + row / 2 + r) * plan->to[1]) * plan->to_channels;
+      pl_kernels_get()->conv2d_pool[plan->dtype]->pool(plan->to[1], plan->to_channels, before,
+                                                       before_row, job->relu, job->to + at * size,
+                                                       job->which != NULL ? job->which + at : NULL);
+    }
+  }
+}
+
 /* A strip of rows of some images. */
 static void pass_task(void *context, int64_t chunk) {
   pass_job *job = context;
@@ -229,11 +263,10 @@ static void pass_task(void *context, int64_t chunk) {
                              .parts = plan->parts,
                              .add = job->add,
                              .relu = job->relu};
-  int64_t slot = -1;
+  const int64_t slot = plan->direct && !plan->pooled ? -1 : pl_slots_take(&job->slots);
   if (plan->direct) {
     from += (y * plan->from[1] + ax->origin) * plan->from_channels * size;
   } else {
-    slot = pl_slots_take(&job->slots);
     char *window = job->workspace + plan->windows_at + (size_t)(slot * plan->window * size);
     const int64_t tall = span(ay, rows);
     gather.in_image = tall * job->width * plan->from_channels;
@@ -245,11 +278,19 @@ static void pass_task(void *context, int64_t chunk) {
   char *to = job->to + (image * to_image + (ay->out_start + row * ay->out_step) * to_row +
                         ax->out_start * plan->to_channels) *
                            size;
+  if (plan->pooled) {
+    to = job->workspace + plan->before_pool_at + (size_t)(slot * plan->before_pool * size);
+    gather.channels = gather.out_pixel = plan->wide; /* the packed weights end in zeros */
+    gather.out_row = ax->count * plan->wide;
+    gather.out_image = rows * gather.out_row;
+    gather.relu = false;
+  }
   for (int64_t group = 0; group < g->groups; group++) {
     gather.packed = job->packed + group * job->group_packed * size;
     job->kernels->gather(&gather, from + group * (plan->from_channels / g->groups) * size,
                          to + group * gather.channels * size);
   }
+  if (plan->pooled) pool_strip(job, to, image, images, row, rows);
   if (slot >= 0) pl_slots_give(&job->slots, slot);
 }
 
@@ -311,13 +352,14 @@ static void depthwise_task(void *context, int64_t chunk) {
 /* }==== Passes ==== {*/
 
 void pl_conv2d_forward(const pl_conv2d_plan *plan, const void *x, const void *kernel,
-                       const void *bias, bool relu, void *y, void *workspace) {
+                       const void *bias, bool relu, void *y, uint8_t *which, void *workspace) {
   if (plan->depthwise) {
     depthwise_job job = {plan, x, kernel, bias, y, relu, false};
     pl_parallel_for(plan->g->batch * plan->strips, depthwise_task, &job);
     return;
   }
   pass_job job = {.plan = plan, .from = x, .kernel = kernel, .bias = bias, .to = y, .relu = relu};
+  job.which = which;
   job.workspace = workspace;
   run_pass(&job);
 }

@@ -18,24 +18,35 @@ typedef struct pl_conv2d_axis {
   int64_t taps, index, index_step, position_step;
 } pl_conv2d_axis;
 
+/* pooled: forward, and then the largest of each 2×2 pixels. Strides, dilation and groups are 1, and
+** there are 2×2 pixels. */
+typedef enum pl_conv2d_pass {
+  PL_CONV2D_FORWARD,
+  PL_CONV2D_POOLED,
+  PL_CONV2D_BACKWARD
+} pl_conv2d_pass;
+
 /* A pass over the patches of `from` that writes `to`: x and y, or backwards dy and dx. */
 typedef struct pl_conv2d_plan {
   const pl_conv2d *g;
   pl_dtype dtype;
-  bool backward, depthwise, direct; /* direct: no patch leaves the image */
+  bool backward, pooled, depthwise, direct; /* direct: no patch leaves the image */
   int64_t from[2], from_channels, to[2], to_channels;
   int64_t phases[2];                /* the strides, backwards; one of them is one stride-1 pass */
   int64_t images, rows, strips;     /* of an image's rows, to a task */
   int64_t parts;                    /* of the output channels, when the weights are many */
   int64_t window, slots, runs_room; /* numbers of a padded strip; how many strips at a time */
-  size_t runs_at, packed_at, windows_at, bytes;
+  int64_t wide, before_pool;        /* numbers of a pixel before the pooling, and of a strip */
+  size_t runs_at, packed_at, windows_at, before_pool_at, bytes;
 } pl_conv2d_plan;
 
 /* False when the workspace would not fit memory. */
-bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtype, bool backward);
-/* y := conv2d(x, kernel) + bias (may be NULL), relu of it */
+bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtype,
+                         pl_conv2d_pass pass);
+/* y := conv2d(x, kernel) + bias (may be NULL), relu of it. Pooled: which := the place 0..3 of each
+** maximum, unless NULL */
 void pl_conv2d_forward(const pl_conv2d_plan *plan, const void *x, const void *kernel,
-                       const void *bias, bool relu, void *y, void *workspace);
+                       const void *bias, bool relu, void *y, uint8_t *which, void *workspace);
 /* dx := (or += with add) the gradient by x, given that by y */
 void pl_conv2d_backward_data(const pl_conv2d_plan *plan, const void *dy, const void *kernel,
                              bool add, void *dx, void *workspace);

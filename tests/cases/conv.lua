@@ -67,6 +67,27 @@ rows[2] = {
   reference = function(a, args) return conv.conv2d(a[1], a[2], nil, args[1]) end,
 }
 
+-- The largest of each 2×2 pixels; one that is left over at an edge is dropped.
+local function pooled(x)
+  local n, h, w, channels = table.unpack(x.shape)
+  local data, magnitude = {}, {}
+  for b = 0, n - 1 do
+    for i = 0, h // 2 - 1 do
+      for j = 0, w // 2 - 1 do
+        for c = 1, channels do
+          local largest, size = -math.huge, 0
+          for q = 0, 3 do
+            local at = ((b * h + 2 * i + q // 2) * w + 2 * j + q % 2) * channels + c
+            largest, size = math.max(largest, x.data[at]), math.max(size, x.magnitude[at])
+          end
+          data[#data + 1], magnitude[#magnitude + 1] = largest, size
+        end
+      end
+    end
+  end
+  return reference.array({ n, h // 2, w // 2, channels }, data, magnitude)
+end
+
 -- A convolution in as many groups as there are channels.
 local function depthwise(x, kernel, bias, given)
   local h, w, channels, multiplier = table.unpack(kernel.shape)
@@ -94,6 +115,33 @@ rows[4] = {
     { { 1, 3, 4, 33 }, { 3, 3, 33, 17 }, { 17 }, args = { { padding = "same", activation = "relu" } } },
   },
   reference = function(a, args) return conv.conv2d(a[1], a[2], a[3], args[1]) end,
+}
+
+local POOL <const> = { max_pool = true }
+
+rows[6] = {
+  name = "conv2d", label = "conv2d with max_pool", dtypes = FLOATS, operands = { "small", "small", "small" },
+  eps = 4, largest = 120,
+  instances = {
+    { { 1, 2, 2, 1 }, { 1, 1, 1, 1 }, { 1 }, args = { POOL } },
+    { { 2, 6, 7, 3 }, { 3, 3, 3, 2 }, { 2 }, args = { POOL } },
+    { { 1, 3, 4, 2 }, { 3, 3, 2, 3 }, { 3 }, args = { { max_pool = true, padding = "same" } } },
+    { { 1, 4, 4, 1 }, { 3, 3, 1, 2 }, { 2 },
+      args = { { max_pool = true, padding = "same", activation = "relu" } } },
+    { { 1, 5, 4, 2 }, { 2, 3, 2, 3 }, { 3 }, args = { { max_pool = true, padding = { 3, 0, 1, 2 } } } },
+    { { 9, 2, 3, 5 }, { 1, 2, 5, 4 }, { 4 }, args = { POOL } },
+    { { 1, 5, 5, 2 }, { 4, 4, 2, 3 }, { 3 }, args = { POOL } }, -- kernel rows one by one
+    { { 2, 12, 12, 3 }, { 5, 5, 3, 12 }, { 12 }, args = { { max_pool = true, activation = "relu" } } },
+    { { 1, 4, 5, 33 }, { 3, 3, 33, 17 }, { 17 }, args = { { max_pool = true, padding = "same" } } },
+    { { 2, 7, 4, 17 }, { 3, 3, 17, 33 }, { 33 }, args = { { max_pool = true, padding = "same" } } },
+    { { 1, 6, 5, 1 }, { 7, 3, 1, 5 }, { 5 }, args = { { max_pool = true, padding = "same" } } },
+  },
+  reference = function(a, args)
+    local o = {}
+    for key, value in pairs(args[1]) do o[key] = value end
+    o.max_pool = nil
+    return pooled(conv.conv2d(a[1], a[2], a[3], o))
+  end,
 }
 
 rows[5] = {

@@ -10,7 +10,7 @@ local Tensor = {}
 ---@param kernel Tensor {h, w, C/groups, D}
 ---@param bias? Tensor {D}
 ---@param options? table strides = 1, padding = "valid", "same" or {top, bottom, left, right}, dilation = 1,
----  groups = 1, activation = "relu" or none
+---  groups = 1, activation = "relu" or none; max_pool = true: the largest of each 2×2 pixels of the result
 ---@return Tensor {N, H', W', D}
 function Tensor:conv2d(kernel, bias, options) end
 

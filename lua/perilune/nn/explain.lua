@@ -1,5 +1,6 @@
 -- What a model costs and why its shapes are what they are, layer by layer: the arithmetic of the output's
 -- size, the parameters, the multiply-adds, and the bytes of activations and weights.
+local fusion = require "perilune.nn.fusion"
 local summary = require "perilune.nn.summary"
 local shapes = require "perilune.ops.shapes"
 
@@ -23,8 +24,22 @@ local HEADER <const> =
   { "layer", "output", "size", "parameters", "multiply-adds", "activations", "weights" }
 local LEFT <const> = 4 -- columns that begin at the left
 
+-- The layers whose output a Sequential never lays out, since it computes the next one in the same go.
+local function passed_over(model, totals)
+  local over = {}
+  for _, step in ipairs(model.title and fusion.steps(model.layers) or {}) do
+    local names = {}
+    for i = step.first, step.last do
+      names[#names + 1], over[model.layers[i]] = model.layers[i].name, i < step.last
+    end
+    if step.forward then totals.fused[#totals.fused + 1] = table.concat(names, " + ") end
+  end
+  return over
+end
+
 -- One row for each layer; those inside another stand indented below it.
 local function collect(model, rows, totals, indent)
+  local over = passed_over(model, totals)
   for _, layer in ipairs(model.layers) do
     local input, output = layer.input_shape, layer.output_shape
     local row = { indent .. layer.name, shape_text(output), layer:arithmetic(input, output) or "" }
@@ -37,8 +52,9 @@ local function collect(model, rows, totals, indent)
       local activations = shapes.count(output) * (layer.dtype == "float64" and 8 or 4)
       local weights = summary.bytes(layer:all_weights())
       row[4], row[5] = parameter_text(layer), summary.thousands(cost)
-      row[6], row[7] = summary.size(activations), summary.size(weights)
-      totals.cost, totals.activations = totals.cost + cost, totals.activations + activations
+      row[6], row[7] = over[layer] and "fused" or summary.size(activations), summary.size(weights)
+      totals.cost, totals.activations = totals.cost + cost,
+        totals.activations + (over[layer] and 0 or activations)
       totals.advice[#totals.advice + 1] = layer:advice(input, output)
     end
   end
@@ -65,7 +81,7 @@ end
 ---@return string
 function explain.text(model)
   summary.check_built("explain", model)
-  local rows, totals = { HEADER }, { cost = 0, activations = 0, advice = {} }
+  local rows, totals = { HEADER }, { cost = 0, activations = 0, advice = {}, fused = {} }
   collect(model, rows, totals, "")
   rows[#rows + 1] = {
     "total, for one sample", "", "", summary.thousands((model:count_params())),
@@ -76,6 +92,7 @@ function explain.text(model)
   local title = ("%s: %s -> %s"):format(model.name or "sequential", shape_text(model.input_shape),
     shape_text(model.output_shape))
   table.insert(lines, 1, title)
+  for _, names in ipairs(totals.fused) do lines[#lines + 1] = "In one go: " .. names .. "." end
   for _, advice in ipairs(totals.advice) do lines[#lines + 1] = "Note: " .. advice .. "." end
   return table.concat(lines, "\n")
 end

@@ -7,10 +7,12 @@
 local core = require "perilune.core"
 local check = require "perilune.check"
 local Container = require "perilune.nn.container"
+local fusion = require "perilune.nn.fusion"
 local Input = require "perilune.nn.layers.input"
 
 ---@class Sequential: Container
 ---@field input Input?
+---@field steps table? see nn/fusion.lua
 local Sequential = Container:extend("Sequential", { "layers...", seed = 0 })
 
 local function is_input(layer) return getmetatable(layer) == Input end
@@ -122,7 +124,10 @@ end
 function Sequential:forward(x, training)
   self:build_for(x)
   check_input(self, x)
-  for _, layer in ipairs(self.layers) do x = layer:forward(x, training) end
+  if not fusion.fits(self.steps, self.layers) then self.steps = fusion.steps(self.layers) end
+  for _, step in ipairs(self.steps) do
+    x = step.forward and step.forward(x) or self.layers[step.first]:forward(x, training)
+  end
   return x
 end
 

@@ -24,6 +24,7 @@ local function parse_options(fn, given, known)
     dilation = parse.pair(o.dilation or 1, fn, "dilation", 1),
     groups = check.integer(o.groups or 1, fn, "groups", 1),
     explicit = explicit, same = padding == "same", relu = o.activation == "relu",
+    pooled = o.max_pool or false,
   }
 end
 
@@ -57,10 +58,15 @@ local function operation(fn, known)
       local width, left, right = along(2, shape[3], kernel_width, o)
       slot.geometry = { o.strides[1], o.strides[2], top, bottom, left, right, o.dilation[1], o.dilation[2],
         o.groups, o.relu } -- as core.nn takes them
+      if o.pooled then height, width = height // 2, width // 2 end
       shape[2], shape[3] = height, width
       shape[4] = kernel:size(4) * (fn == "conv2d" and 1 or kernel:size(3))
       local y = slot:buffer("y", x:dtype(), shape)
-      forward(y, x:contiguous(), kernel:contiguous(), contiguous(bias), table.unpack(slot.geometry))
+      slot.which = nil
+      if o.pooled and (slot:needs(1) or slot:needs(2)) then slot.which = slot:buffer("which", "uint8", shape) end
+      local g = slot.geometry
+      forward(y, x:contiguous(), kernel:contiguous(), contiguous(bias), g[1], g[2], g[3], g[4], g[5], g[6],
+        g[7], g[8], g[9], g[10], o.pooled, slot.which)
       return y
     end,
     backward = function(slot, dy, x, kernel)
@@ -69,13 +75,14 @@ local function operation(fn, known)
       local dbias, add_dbias = slot:gradient(3)
       local g = slot.geometry
       backward(dx, dkernel, dbias, dy, x:contiguous(), kernel:contiguous(), slot.y, g[1], g[2], g[3], g[4],
-        g[5], g[6], g[7], g[8], g[9], g[10], add_dx, add_dkernel, add_dbias)
+        g[5], g[6], g[7], g[8], g[9], g[10], add_dx, add_dkernel, add_dbias, slot.which ~= nil, slot.which)
     end,
   }
 end
 
---- options: strides, padding, dilation, groups, activation = "relu"
-ops.conv2d = operation("conv2d", { "strides", "padding", "dilation", "groups", "activation" })
+--- options: strides, padding, dilation, groups, activation = "relu", max_pool = true: the largest of each 2×2
+--- pixels of the result, which is then never laid out, as are its gradients
+ops.conv2d = operation("conv2d", { "strides", "padding", "dilation", "groups", "activation", "max_pool" })
 
 --- kernel {h, w, C, multiplier}: each channel has outputs of its own, as many as the multiplier.
 ops.depthwise_conv2d = operation("depthwise_conv2d", { "strides", "padding", "dilation" })
