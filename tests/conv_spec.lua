@@ -263,6 +263,30 @@ describe("mistakes", function()
     assert.matches("argument 'dx': expected shape", message(function()
       nn.conv2d_backward(pl.zeros(1, 5, 4, 3), nil, nil, dy, x, kernel, nil, 1, 1, 0, 0, 0, 0, 1, 1, 1)
     end))
+    -- with max_pool: y {1, 1, 1, 4}
+    local small, which = pl.zeros(1, 1, 1, 4), pl.zeros({ 1, 1, 1, 4 }, "uint8")
+    local function pooled(out, places, ...)
+      local arguments = table.pack(...)
+      if arguments.n == 0 then arguments = g end
+      return function()
+        nn.conv2d(out, x, kernel, nil, arguments[1], arguments[2], 0, 0, 0, 0, arguments[7], 1, 1, false,
+          true, places)
+      end
+    end
+    assert.has_no_error(pooled(small, which))
+    assert.matches("argument 'y': expected shape {1, 1, 1, 4}", message(pooled(y, which)))
+    assert.matches("argument 'which'", message(pooled(small, small)))
+    assert.matches("argument 'which'", message(pooled(small, pl.zeros({ 1, 1, 2, 4 }, "uint8"))))
+    assert.matches("strides, dilation and groups of 1",
+      message(pooled(small, which, 1, 2, 0, 0, 0, 0, 1)))
+    assert.matches("pooling goes with strides",
+      message(function() x:conv2d(kernel, nil, { max_pool = true, dilation = 2, padding = "same" }) end))
+    assert.matches("less than 2x2 pixels",
+      message(function() x:narrow(2, 1, 3):conv2d(kernel, nil, { max_pool = true }) end))
+    assert.matches("argument 'which'", message(function()
+      nn.conv2d_backward(nil, nil, nil, small, x, kernel, nil, 1, 1, 0, 0, 0, 0, 1, 1, 1, false, false, false,
+        false, true)
+    end))
     for count = 0, 12 do
       local arguments = { y, x, kernel, dy, x, kernel, y, 1, 1, 0, 0, 0 }
       assert.is_false(pcall(nn.conv2d_backward, table.unpack(arguments, 1, count)))

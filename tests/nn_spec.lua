@@ -155,7 +155,9 @@ describe("layers that a Sequential computes in one go", function()
     model:add(nn.ReLU {})
     assert.equal(before:relu():tobytes(), model(x):tobytes())
     local twice = model.layers[2]
-    function twice:forward(y) return y:max_pool2d() * 2 end
+    function twice:forward(y) -- luacheck: ignore 212
+      return y:max_pool2d() * 2
+    end
     model:add(nn.Flatten {})
     assert.equal((before * 2):relu():tobytes(), model(x):tobytes())
     for _, options in ipairs { { 3 }, { 2, strides = 1 } } do

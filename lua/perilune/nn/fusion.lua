@@ -40,7 +40,8 @@ local function run_at(layers, i)
   if not options.activation and is_plain_relu(layers[i + 1]) then
     options.activation, last = "relu", i + 1
   end
-  local plain = is_conv and is_pair(first.strides, 1) and is_pair(first.dilation_rate, 1) and first.groups == 1
+  local plain = is_conv and is_pair(first.strides, 1) and is_pair(first.dilation_rate, 1)
+    and first.groups == 1
   if plain and layers[last + 1] and pools_by_two(layers[last + 1]) then
     options.max_pool, last = true, last + 1
   end

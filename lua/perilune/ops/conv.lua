@@ -63,7 +63,9 @@ local function operation(fn, known)
       shape[4] = kernel:size(4) * (fn == "conv2d" and 1 or kernel:size(3))
       local y = slot:buffer("y", x:dtype(), shape)
       slot.which = nil
-      if o.pooled and (slot:needs(1) or slot:needs(2)) then slot.which = slot:buffer("which", "uint8", shape) end
+      if o.pooled and (slot:needs(1) or slot:needs(2)) then -- where each maximum was
+        slot.which = slot:buffer("which", "uint8", shape)
+      end
       local g = slot.geometry
       forward(y, x:contiguous(), kernel:contiguous(), contiguous(bias), g[1], g[2], g[3], g[4], g[5], g[6],
         g[7], g[8], g[9], g[10], o.pooled, slot.which)
