@@ -63,7 +63,7 @@ local function operation(fn, known)
       shape[4] = kernel:size(4) * (fn == "conv2d" and 1 or kernel:size(3))
       local y = slot:buffer("y", x:dtype(), shape)
       slot.which = nil
-      if o.pooled and (slot:needs(1) or slot:needs(2)) then -- where each maximum was
+      if o.pooled and (slot:needs(1) or slot:needs(2) or slot:needs(3)) then -- where each maximum was
         slot.which = slot:buffer("which", "uint8", shape)
       end
       local g = slot.geometry
