@@ -56,6 +56,8 @@
 
 #include "kernels/vector.inc"
 
+#include "kernels/simd/tile.inc"
+
 #include "kernels/conv2d.inc"
 #include "kernels/conv2d_pool.inc"
 #include "kernels/dense.inc"
@@ -84,6 +86,8 @@
 #include "kernels/sort.inc"
 
 #include "kernels/vector.inc"
+
+#include "kernels/simd/tile.inc"
 
 #include "kernels/conv2d.inc"
 #include "kernels/conv2d_pool.inc"
