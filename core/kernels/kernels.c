@@ -63,6 +63,7 @@
 #include "kernels/dense.inc"
 #include "kernels/dropout.inc"
 #include "kernels/loss.inc"
+#include "kernels/matmul.inc"
 #include "kernels/pack.inc"
 #include "kernels/pool.inc"
 #undef INTEGER
@@ -94,6 +95,7 @@
 #include "kernels/dense.inc"
 #include "kernels/dropout.inc"
 #include "kernels/loss.inc"
+#include "kernels/matmul.inc"
 #include "kernels/pack.inc"
 #include "kernels/pool.inc"
 #undef INTEGER
@@ -195,6 +197,7 @@ const pl_kernels PASTE(pl_kernels, ISA) = {
     .optimizer = {.step = {PL_OPTIMIZER(OPTIMIZER)}},
     .peak = peak,
     .dense = {&dense_f32, &dense_f64},
+    .matmul = {&matmul_kernels_f32, &matmul_kernels_f64},
     .dropout = {&dropout_f32, &dropout_f64},
     .loss = {&loss_f32, &loss_f64},
     .pack = {&pack_f32, &pack_f64},

@@ -14,6 +14,7 @@
 #include "kernels/dense.h"
 #include "kernels/dropout.h"
 #include "kernels/loss.h"
+#include "kernels/matmul.h"
 #include "kernels/optimizer.h"
 #include "kernels/pack.h"
 #include "kernels/pool.h"
@@ -180,6 +181,7 @@ typedef struct pl_kernels {
   /* float32 and float64 */
   const pl_conv2d_pool_kernels *conv2d_pool[2];
   const pl_dense_kernels *dense[2];
+  const pl_matmul_kernels *matmul[2];
   const pl_dropout_kernels *dropout[2];
   const pl_loss_kernels *loss[2];
   const pl_pack_kernels *pack[2];

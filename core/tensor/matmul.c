@@ -1,5 +1,6 @@
 /*
-** Matrix products. See matmul.h for the contract.
+** Matrix products: kernels of our own, which keep more of a modern processor busy than OpenBLAS does
+** with the shapes of layers, or OpenBLAS. See matmul.h for the contract.
 */
 #include "tensor/matmul.h"
 
@@ -48,6 +49,7 @@ typedef struct {
   int64_t m, n, k;
   int64_t tile_rows, tile_columns, row_tiles, column_tiles;
   pl_matmul_extra extra;
+  const pl_matmul_kernels *own; /* NULL: OpenBLAS */
 } matmul_job;
 
 static char *at(const pl_tensor *t, const int64_t *batch, int64_t row, int64_t column) {
@@ -63,6 +65,23 @@ static void finish_tile(const matmul_job *job, int64_t m, int64_t n, int64_t col
   const char *bias = extra->bias;
   if (bias != NULL) bias += column * (int64_t)pl_dtype_size(job->out->dtype);
   pl_kernels_get()->dense[job->out->dtype]->bias_relu(m, n, c, job->n, bias, extra->relu);
+}
+
+static void own_tile(const matmul_job *job, int64_t m, int64_t n, int64_t column, const void *a,
+                     const void *b, void *c) {
+  const pl_matmul_extra *extra = &job->extra;
+  const bool a_turned = job->a_layout.transpose == CblasTrans;
+  const bool b_turned = job->b_layout.transpose == CblasTrans;
+  pl_matmul_job product = {.m = m, .n = n, .k = job->k, .a = a, .b = b, .c = c, .c_row = job->n};
+  product.a_row = a_turned ? 1 : job->a_layout.leading;
+  product.a_step = a_turned ? job->a_layout.leading : 1;
+  product.b_step = b_turned ? 1 : job->b_layout.leading;
+  product.b_column = b_turned ? job->b_layout.leading : 1;
+  product.add = extra->accumulate;
+  product.relu = extra->relu;
+  if (extra->bias != NULL)
+    product.bias = (const char *)extra->bias + column * (int64_t)pl_dtype_size(job->out->dtype);
+  job->own->product(&product);
 }
 
 static void matmul_tile(void *context, int64_t chunk) {
@@ -82,6 +101,10 @@ static void matmul_tile(void *context, int64_t chunk) {
   int k = (int)job->k, lda = (int)job->a_layout.leading, ldb = (int)job->b_layout.leading;
   int ldc = (int)job->n;
   const pl_matmul_extra *extra = &job->extra;
+  if (job->own != NULL) {
+    own_tile(job, m, n, column, a, b, c);
+    return;
+  }
   if (job->out->dtype == PL_FLOAT32)
     cblas_sgemm(CblasRowMajor, job->a_layout.transpose, job->b_layout.transpose, m, n, k, 1.0f, a,
                 lda, b, ldb, extra->accumulate ? 1.0f : 0.0f, c, ldc);
@@ -91,13 +114,19 @@ static void matmul_tile(void *context, int64_t chunk) {
   if (extra->bias != NULL || extra->relu) finish_tile(job, m, n, column, c);
 }
 
+/* The least length, a multiple of `step`, of as few tiles as there can be with one of `most`. */
+static int64_t even_length(int64_t size, int64_t most, int64_t step) {
+  const int64_t tiles = (size + most - 1) / most, length = (size + tiles - 1) / tiles;
+  return (length + step - 1) / step * step;
+}
+
 /* Tiles of one axis: at most TILE long, and more of them, down to SMALLEST_TILE, where an axis is
-** short, so that a small batch keeps several threads busy. */
-static int64_t tile_length(int64_t size) {
+** short, so that a small batch keeps several threads busy. In multiples of `step`. */
+static int64_t tile_length(int64_t size, int64_t step) {
   int64_t tiles = (size + TILE - 1) / TILE, most = (size + SMALLEST_TILE - 1) / SMALLEST_TILE;
   if (tiles < FEWEST_TILES) tiles = smaller(FEWEST_TILES, most);
   int64_t length = (size + tiles - 1) / tiles;
-  return smaller((length + 15) / 16 * 16, TILE);
+  return smaller((length + step - 1) / step * step, TILE);
 }
 
 static void use_one_blas_thread(void) { openblas_set_num_threads(1); }
@@ -123,13 +152,22 @@ void pl_matmul_with(const pl_tensor *out, const pl_tensor *a, const pl_tensor *b
   }
   find_layout(a, &job.a_layout);
   find_layout(b, &job.b_layout);
+  job.own = pl_kernels_get()->matmul[out->dtype];
+  if (job.own->product == NULL ||
+      (job.b_layout.transpose == CblasTrans ? job.m : job.n) <= job.own->lanes)
+    job.own = NULL;
   job.tile_rows = job.m;
   job.tile_columns = job.n;
   if (job.m * job.n > SMALL / job.k) {
-    if (job.m >= job.n)
-      job.tile_rows = tile_length(job.m);
-    else
-      job.tile_columns = tile_length(job.n);
+    const int64_t step = job.own != NULL ? 1 : 16;
+    if (job.m >= TILE && job.n >= TILE) { /* long strips both ways are read the fewest times */
+      job.tile_rows = even_length(job.m, TILE, step);
+      job.tile_columns = even_length(job.n, 2 * TILE, 16);
+    } else if (job.m >= job.n) {
+      job.tile_rows = tile_length(job.m, step);
+    } else {
+      job.tile_columns = tile_length(job.n, 16);
+    }
   }
   job.row_tiles = (job.m + job.tile_rows - 1) / job.tile_rows;
   job.column_tiles = (job.n + job.tile_columns - 1) / job.tile_columns;

@@ -1,6 +1,7 @@
 /*
-** Matrix products on OpenBLAS. The library runs single-threaded on tiles that depend on the
-** shapes alone; the pool hands the tiles out, so the bits are the same at any thread count.
+** Matrix products, on kernels of our own or OpenBLAS, whichever is the faster. Either runs on tiles
+** that depend on the shapes alone; the pool hands the tiles out, so the bits are the same at any
+** thread count.
 */
 #ifndef PL_MATMUL_H
 #define PL_MATMUL_H

@@ -1,0 +1,25 @@
+/*
+** A matrix product on registers; see matmul.inc. Where it is absent (NULL), and where a vector is as
+** long as the side of c that it would lie along, OpenBLAS is the faster.
+*/
+#ifndef PL_KERNELS_MATMUL_H
+#define PL_KERNELS_MATMUL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* c[i*c_row + j] := relu((add ? c : 0) + bias[j] + sum_k a[i*a_row + k*a_step] * b[k*b_step + j*b_column])
+** for i < m, j < n; k > 0. Of a's steps, and of b's, one is 1. bias may be NULL. */
+typedef struct pl_matmul_job {
+  int64_t m, n, k, a_row, a_step, b_step, b_column, c_row;
+  const void *a, *b, *bias;
+  void *c;
+  bool add, relu;
+} pl_matmul_job;
+
+typedef struct pl_matmul_kernels {
+  int lanes;
+  void (*product)(const pl_matmul_job *job);
+} pl_matmul_kernels;
+
+#endif
