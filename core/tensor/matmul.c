@@ -114,19 +114,35 @@ static void matmul_tile(void *context, int64_t chunk) {
   if (extra->bias != NULL || extra->relu) finish_tile(job, m, n, column, c);
 }
 
-/* The least length, a multiple of `step`, of as few tiles as there can be with one of `most`. */
-static int64_t even_length(int64_t size, int64_t most, int64_t step) {
-  const int64_t tiles = (size + most - 1) / most, length = (size + tiles - 1) / tiles;
-  return (length + step - 1) / step * step;
+/* Tiles for a kernel of our own, which copies its rows for all columns of a tile and packs its columns
+** for all rows: nearly square, and several, so that there is work for each thread. */
+static void own_tiles(int64_t rows, int64_t columns, int64_t *tile_rows, int64_t *tile_columns) {
+  int64_t down = 1, across = 1;
+  for (;;) {
+    *tile_rows = (rows + down - 1) / down;
+    *tile_columns = ((columns + across - 1) / across + 15) / 16 * 16;
+    if (*tile_rows > TILE)
+      down++;
+    else if (*tile_columns > 2 * TILE)
+      across++;
+    else if (down * across >= FEWEST_TILES)
+      return;
+    else if (*tile_columns >= *tile_rows && columns / (across + 1) >= SMALLEST_TILE)
+      across++;
+    else if (*tile_rows > SMALLEST_TILE)
+      down++;
+    else
+      return;
+  }
 }
 
 /* Tiles of one axis: at most TILE long, and more of them, down to SMALLEST_TILE, where an axis is
-** short, so that a small batch keeps several threads busy. In multiples of `step`. */
-static int64_t tile_length(int64_t size, int64_t step) {
+** short, so that a small batch keeps several threads busy. */
+static int64_t tile_length(int64_t size) {
   int64_t tiles = (size + TILE - 1) / TILE, most = (size + SMALLEST_TILE - 1) / SMALLEST_TILE;
   if (tiles < FEWEST_TILES) tiles = smaller(FEWEST_TILES, most);
   int64_t length = (size + tiles - 1) / tiles;
-  return smaller((length + step - 1) / step * step, TILE);
+  return smaller((length + 15) / 16 * 16, TILE);
 }
 
 static void use_one_blas_thread(void) { openblas_set_num_threads(1); }
@@ -159,15 +175,14 @@ void pl_matmul_with(const pl_tensor *out, const pl_tensor *a, const pl_tensor *b
   job.tile_rows = job.m;
   job.tile_columns = job.n;
   if (job.m * job.n > SMALL / job.k) {
-    const int64_t step = job.own != NULL ? 1 : 16;
-    if (job.m >= TILE && job.n >= TILE) { /* long strips both ways are read the fewest times */
-      job.tile_rows = even_length(job.m, TILE, step);
-      job.tile_columns = even_length(job.n, 2 * TILE, 16);
-    } else if (job.m >= job.n) {
-      job.tile_rows = tile_length(job.m, step);
-    } else {
-      job.tile_columns = tile_length(job.n, 16);
-    }
+    if (job.own != NULL && job.b_layout.transpose == CblasTrans) /* rows of b, turned */
+      own_tiles(job.n, job.m, &job.tile_columns, &job.tile_rows);
+    else if (job.own != NULL)
+      own_tiles(job.m, job.n, &job.tile_rows, &job.tile_columns);
+    else if (job.m >= job.n)
+      job.tile_rows = tile_length(job.m);
+    else
+      job.tile_columns = tile_length(job.n);
   }
   job.row_tiles = (job.m + job.tile_rows - 1) / job.tile_rows;
   job.column_tiles = (job.n + job.tile_columns - 1) / job.tile_columns;

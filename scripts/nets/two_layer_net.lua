@@ -67,7 +67,7 @@ function TwoLayerNet:loss(X, y, options)
   local N, C = scores:size(1), scores:size(2)
   check_classes(y, N, C)
   local log_p = scores:log_softmax(-1) -- {N, C}
-  local loss = -log_p:gather(2, y:unsqueeze(2)):mean() + reg * (W1:square():sum() + W2:square():sum())
+  local loss = -log_p:gather(2, y:unsqueeze(2)):mean() + reg * (W1:norm() ^ 2 + W2:norm() ^ 2)
 
   -- Backward. The loss changes with the scores by what the softmax has too much, a row's share of it.
   local target = y:unsqueeze(2):eq(pl.arange(1, C, 1, "int32")):to(X:dtype()) -- {N, C}, 1 at the right class
