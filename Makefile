@@ -151,8 +151,8 @@ notebook: all ## the whole course: both problems, nets a, b and c with both padd
 test: all ## run the specs under stock lua5.4; T=tests/x_spec.lua runs one
 	@$(LUA) tests/run.lua $(T)
 
-bench: all ## time kernels and training steps
-	@$(PROGRAM) tests/bench.lua
+bench: all ## time training steps and kernels; PEER_PYTHON=… against PyTorch and Keras
+	@PEER_PYTHON='$(PEER_PYTHON)' $(PROGRAM) tests/bench.lua
 
 CLANG = clang -fsyntax-only $(CPPFLAGS) $(WARNINGS) -DPL_FONT_DIR='"$(FONT_DIR)"' \
   $(if $(EDIT),-DPERILUNE_LIBEDIT $(shell pkg-config --cflags libedit))
