@@ -32,7 +32,7 @@ end
 for _, section in ipairs {
   { "training", function() nets.training(peak, torch, keras) end },
   { "prediction", function() nets.prediction(peak, torch, keras) end },
-  { "processes", nets.processes },
+  { "processes", function() nets.processes(torch) end },
   { "threads", nets.threads },
   { "convolutions", function() kernels.convolutions(peak, torch) end },
   { "operations", function() kernels.operations(peak) end },

@@ -63,7 +63,9 @@ end
 --- Forward, by data and by kernel, against the peak and the peer.
 ---@param torch Peer?
 function kernels.convolutions(peak, torch)
-  timing.head("convolution, batch 32", "direction", "time", "of peak", "peer", "ratio")
+  local columns = { "convolution, batch 32", "direction", "time", "of peak" }
+  if torch then columns[5], columns[6] = torch.name, "ratio" end
+  timing.head(table.unpack(columns))
   for _, c in ipairs {
     { 32, 3, 32, 3, "same" }, { 32, 32, 32, 3, "same" }, { 16, 32, 64, 3, "same" }, { 16, 64, 64, 3, "same" },
     { 15, 64, 256, 3, "same" }, { 7, 256, 256, 3, "same" }, { 32, 3, 12, 5, "valid" },
@@ -73,20 +75,15 @@ function kernels.convolutions(peak, torch)
     local runs, macs = convolution(32, size, channels, filters, kernel, padding)
     for _, way in ipairs { "forward", "data", "kernel" } do
       local request = ("conv 32 %d %d %d %d %s %s"):format(size, channels, filters, kernel, padding, way)
-      local list, how = { timing.repetition(runs[way]) }, ""
-      if torch then
-        list[2] = function()
-          local seconds
-          seconds, how = torch:ask(request)
-          return seconds
-        end
-        list[2]()
-      end
+      local list, how = { timing.repetition(runs[way]) }, nil
+      if torch then list[2], how = torch:repetition(request) end
       local taken, ratios = timing.interleaved(list)
-      timing.row(("%d→%d@%d, %d×%d"):format(channels, filters, size, kernel, kernel), way,
-        timing.ms(taken[1]), ("%.0f %%"):format(200 * macs / taken[1] / peak),
-        torch and ("%s, %s"):format(timing.ms(taken[2]), how) or "",
-        torch and ("%.2f×"):format(ratios[2]) or "")
+      local cells = { ("%d→%d@%d, %d×%d"):format(channels, filters, size, kernel, kernel), way,
+        timing.ms(taken[1]), ("%.0f %%"):format(200 * macs / taken[1] / peak) }
+      if torch then
+        cells[5], cells[6] = ("%s, %s"):format(timing.ms(taken[2]), how()), ("%.2f×"):format(ratios[2])
+      end
+      timing.row(table.unpack(cells))
     end
   end
 end

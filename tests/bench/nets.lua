@@ -36,36 +36,28 @@ end
 
 -- A row: our repetition against the peers', in turn.
 local function row(title, images, ours, macs, peak, torch, keras, request)
-  local list, how = { ours }, {}
-  local best = keras and peers.fastest(keras, request)
-  for _, peer in ipairs { torch or false, best or false } do
-    if peer then
-      list[#list + 1] = function()
-        local seconds, way = peer:ask(request)
-        how[peer] = way
-        return seconds
-      end
-      list[#list]()
-    end
+  local list, ways, backend = { ours }, {}, peers.fastest(keras, request)
+  if torch then list[#list + 1], ways[#ways + 1] = torch:repetition(request) end
+  if backend then
+    list[#list + 1] = backend:repetition(request)
+    ways[#ways + 1] = function() return backend.name:match " (on .*)$" end
   end
   local taken, ratios = timing.interleaved(list)
   local cells = { title, timing.ms(taken[1]), ("%.0f"):format(images / taken[1]),
-    macs and ("%.0f %%"):format(200 * macs / taken[1] / peak) or "" }
-  local i = 1
-  for _, peer in ipairs { torch or false, best or false } do
-    i = peer and i + 1 or i
-    local name = peer and peer.name:gsub("^%a+ %S+ ?", "") or ""
-    local way = peer and how[peer] ~= "" and how[peer] or name
-    cells[#cells + 1] = peer and timing.ms(taken[i]) .. (way ~= "" and ", " .. way or "") or ""
-    cells[#cells + 1] = peer and ("%.2f×"):format(ratios[i]) or ""
+    ("%.0f %%"):format(200 * macs / taken[1] / peak) }
+  for i, way in ipairs(ways) do
+    cells[#cells + 1] = ("%s, %s"):format(timing.ms(taken[i + 1]), way())
+    cells[#cells + 1] = ("%.2f×"):format(ratios[i + 1])
   end
   timing.row(table.unpack(cells))
 end
 
+-- Columns for the peers that are there.
 local function head(title, torch, keras)
-  local name = keras[1] and keras[1].name:match "^%a+ %S+" or "Keras"
-  timing.head(title, "ours", "images a second", "of peak", torch and torch.name or "PyTorch", "ratio", name,
-    "ratio")
+  local cells = { title, "ours", "images a second", "of peak" }
+  if torch then table.move({ torch.name, "ratio" }, 1, 2, #cells + 1, cells) end
+  if keras[1] then table.move({ keras[1].name:match "^%a+ %S+", "ratio" }, 1, 2, #cells + 1, cells) end
+  timing.head(table.unpack(cells))
 end
 
 --- Training steps: batch 200 and SGD for the two-layer net, 32 and Adam for the others.
@@ -131,31 +123,41 @@ local function process(command)
   local pipe = assert(io.popen(command .. " 2>/dev/null"))
   local kilobytes = pipe:read "n"
   pipe:close()
-  return pl.clock() - start, kilobytes and kilobytes / 1024 or 0
+  return pl.clock() - start, assert(kilobytes, command .. " failed") / 1024
+end
+
+-- A row of processes: ours, and the peer's when there is one.
+local function process_row(title, values, text, ratio)
+  local cells = { title, text:format(values[1]) }
+  if values[2] then
+    cells[3], cells[4] = text:format(values[2]), ratio:format(values[2] / values[1])
+  end
+  timing.row(table.unpack(cells))
 end
 
 --- From a process's start to its first step of net a; its memory while it trains net c.
-function nets.processes()
-  local python = os.getenv "PEER_PYTHON"
-  local ours = os.getenv "PERILUNE" or "build/bin/perilune"
-  local data = "data/sample/data_batch_1.bin"
-  local function command(peer, net, padding, steps)
-    local program = peer and python .. " tests/bench/peer_torch.py" or ours .. " tests/bench/first_steps.lua"
-    return ("%s %s %s %s %d"):format(program, net, padding, data, steps)
-  end
-  timing.head("a process that trains", "ours", "PyTorch", "ratio")
+---@param torch Peer?
+function nets.processes(torch)
+  local programs = { (os.getenv "PERILUNE" or "build/bin/perilune") .. " tests/bench/first_steps.lua",
+    torch and torch.python .. " tests/bench/peer_torch.py" }
   local memory, list = {}, {}
-  for i, peer in ipairs(python and { false, true } or { false }) do
-    list[i] = function() return (process(command(peer, "a", "valid", 1))) end
+  for i, program in ipairs(programs) do
+    local function train(net, padding, steps)
+      return process(("%s %s %s data/sample/data_batch_1.bin %d"):format(program, net, padding, steps))
+    end
+    list[i] = function() return (train("a", "valid", 1)) end
     list[i]()
-    memory[i] = select(2, process(command(peer, "c", "same", 20)))
+    memory[i] = select(2, train("c", "same", 20))
   end
-  local taken, ratios = timing.interleaved(list)
-  timing.row("start to first step of net a", timing.ms(taken[1]), python and timing.ms(taken[2]) or "",
-    python and ("%.0f×"):format(ratios[2]) or "")
-  timing.row("memory, 20 steps of net c, same", ("%.0f MB"):format(memory[1]),
-    python and ("%.0f MB"):format(memory[2]) or "",
-    python and ("%.1f×"):format(memory[2] / memory[1]) or "")
+  if torch then
+    timing.head("a process that trains", "ours", torch.name, "ratio")
+  else
+    timing.head("a process that trains", "ours")
+  end
+  local taken = timing.interleaved(list)
+  for i in ipairs(taken) do taken[i] = taken[i] * 1e3 end
+  process_row("start to first step of net a", taken, "%.1f ms", "%.0f×")
+  process_row("memory, 20 steps of net c, same", memory, "%.0f MB", "%.1f×")
 end
 
 return nets

@@ -5,7 +5,8 @@ local core = require "perilune.core"
 local peers = {}
 
 ---@class Peer
----@field name string with its version
+---@field name string with its version: "PyTorch 2.13.0", "Keras 3.15.1 on jax"
+---@field python string
 local Peer = {}
 Peer.__index = Peer
 
@@ -26,7 +27,9 @@ local function start(python, script, environment)
   local name = output:read "l"
   if not name or name == "none" then return nil end
   input:setvbuf "line"
-  return setmetatable({ name = name, input = input, output = output }, Peer)
+  return setmetatable({
+    name = name, python = python, input = input, output = output,
+  }, Peer)
 end
 
 --- The seconds of one repetition, and what was the best way: "compiled, channels_last".
@@ -37,6 +40,20 @@ function Peer:ask(request)
   local answer = self.output:read "l"
   local seconds, way = (answer or ""):match "^([%d.e+-]+) ?(.*)$"
   return tonumber(seconds), way
+end
+
+--- What timing.interleaved takes: one repetition at a time. The first, which sets the peer up, is done.
+---@return fun(): number? run
+---@return fun(): string way what was the best way at the last one
+function Peer:repetition(request)
+  local way
+  local function run()
+    local seconds
+    seconds, way = self:ask(request)
+    return assert(seconds, self.name .. " could not do: " .. request)
+  end
+  run()
+  return run, function() return way end
 end
 
 --- PyTorch, and Keras on each backend that is there; empty without PEER_PYTHON.

@@ -73,7 +73,7 @@ function timing.say(format, ...)
 end
 
 --- A row of a Markdown table, or its head with the line below it.
-function timing.row(...) timing.say("| %s |", (table.concat({ ... }, " | "):gsub("%%", "%%"))) end
+function timing.row(...) timing.say("| %s |", table.concat({ ... }, " | ")) end
 
 function timing.head(...)
   timing.say ""
