@@ -2,17 +2,10 @@
 local cases = require "tests.cases.layers"
 local gradients = require "tests.gradients"
 local layouts = require "tests.layouts"
+local near = require "tests.near"
 local pl = require "perilune"
 
 local nn = pl.nn
-
-local function d(values) return pl.tensor(values, "float64") end
-
-local function assert_near(expected, got, within)
-  expected = d(expected)
-  assert.same(expected:shape(), got:shape())
-  assert.is_true((got - expected):abs():max() < (within or 1e-9), tostring(got))
-end
 
 -- A layer like a row's, built anew in that dtype, and a batch of samples for it.
 local function made(row, shape, dtype, n)
@@ -141,9 +134,9 @@ end
 describe("the value of", function()
   for i, case in ipairs(cases.values) do
     it(("%d %s"):format(i, case[1].__name), function()
-      local y = case[1](d(case[2]))
+      local y = case[1](near.tensor(case[2]))
       assert.equal("float64", y:dtype())
-      assert_near(case[3], y)
+      near.assert(case[3], y)
     end)
   end
 
@@ -155,21 +148,21 @@ describe("the value of", function()
       local layer = nn.Conv2D { 4, { 3, 2 }, padding = o.same and "same" or "valid", strides = o.strides,
         dilation_rate = o.dilation, groups = o.groups, bias_initializer = "normal" }
       local x = pl.rng(2):randn({ 1, 6, 5, 2 }, "float64")
-      assert_near(convolved(x, layer(x) and layer.kernel, layer.bias, o), layer(x), 1e-12)
+      near.assert(convolved(x, layer(x) and layer.kernel, layer.bias, o), layer(x), 1e-12)
     end
   end)
 
   it("BatchNormalization in training is the batch's own, and moves the averages", function()
     local layer = nn.BatchNormalization { epsilon = 0, momentum = 0.75 }
-    layer(d { { 0 } })
-    assert_near({ { -1 }, { 1 } }, layer(d { { 2 }, { 6 } }, true))
-    assert_near({ 1 }, layer.moving_mean)
-    assert_near({ 0.75 + 0.25 * 4 }, layer.moving_variance)
+    layer(near.tensor { { 0 } })
+    near.assert({ { -1 }, { 1 } }, layer(near.tensor { { 2 }, { 6 } }, true))
+    near.assert({ 1 }, layer.moving_mean)
+    near.assert({ 0.75 + 0.25 * 4 }, layer.moving_variance)
   end)
 
   it("Normalization is learned from data", function()
-    local layer = nn.Normalization {}:adapt(d { { 1, 0 }, { 3, 4 } })
-    assert_near({ { -1, -1 }, { 1, 1 } }, layer(d { { 1, 0 }, { 3, 4 } }))
+    local layer = nn.Normalization {}:adapt(near.tensor { { 1, 0 }, { 3, 4 } })
+    near.assert({ { -1, -1 }, { 1, 1 } }, layer(near.tensor { { 1, 0 }, { 3, 4 } }))
   end)
 
   it("every layer is here", function() every_layer(cases.values, {}) end)
@@ -182,13 +175,13 @@ describe("from_config(to_config(layer))", function()
       local again = nn.from_config(saved)
       assert.same(saved, nn.to_config(again))
       assert.equal(case[1].__name, again.__name)
-      local x = d(case[2])
+      local x = near.tensor(case[2])
       local before, after = case[1](x), again(x:to(again.built and again.input_dtype or "float64"))
       assert.same(before:shape(), after:shape())
       for k, weight in ipairs(again:all_weights()) do
         weight.tensor:copy_(case[1]:all_weights()[k].tensor)
       end
-      assert_near(before:totable(), again(x))
+      near.assert(before:totable(), again(x))
     end)
   end
 end)

@@ -2,6 +2,7 @@
 -- initializers.
 package.path = "scripts/?.lua;" .. package.path
 local convnets = require "nets.convnets"
+local near = require "tests.near"
 local pl = require "perilune"
 
 local nn = pl.nn
@@ -45,14 +46,6 @@ describe("a layer of one's own", function()
     assert.is_false(model.layers[1].factor:allclose(pl.full({ 2 }, 3)))
   end)
 end)
-
-local function d(values) return pl.tensor(values, "float64") end
-
-local function assert_near(expected, got, within)
-  expected = d(expected)
-  assert.same(expected:shape(), got:shape())
-  assert.is_true((got - expected):abs():max() < (within or 1e-9), tostring(got))
-end
 
 -- ---- what they print, and what they refuse ----------------------------------------------------------
 
@@ -139,11 +132,11 @@ describe("layers that a Sequential computes in one go", function()
           end, x, tensors))
         end
         local room = dtype == "float32" and 1e-5 or 1e-13
-        local function near(a, b)
+        local function close(a, b)
           assert.is_true((a - b):abs():max() <= room * math.max(1, a:abs():max()))
         end
-        near(found[2][2], found[1][2])
-        for k, gradient in ipairs(found[2][3]) do near(gradient, found[1][3][k]) end
+        close(found[2][2], found[1][2])
+        for k, gradient in ipairs(found[2][3]) do close(gradient, found[1][3][k]) end
       end
     end)
   end
@@ -234,9 +227,9 @@ describe("the initializer", function()
 
   it("Orthogonal makes orthonormal columns, Identity a diagonal, Constant one number", function()
     local q = nn.initializers.Orthogonal {} ({ 5, 3 }, pl.rng(1), "float64")
-    assert_near({ { 1, 0, 0 }, { 0, 1, 0 }, { 0, 0, 1 } }, q:t():matmul(q), 1e-12)
-    assert_near({ { 2, 0, 0 }, { 0, 2, 0 } }, nn.initializers.Identity { 2 } ({ 2, 3 }, nil, "float64"))
-    assert_near({ 3, 3 }, nn.initializers.Constant { 3 } ({ 2 }, nil, "float64"))
+    near.assert({ { 1, 0, 0 }, { 0, 1, 0 }, { 0, 0, 1 } }, q:t():matmul(q), 1e-12)
+    near.assert({ { 2, 0, 0 }, { 0, 2, 0 } }, nn.initializers.Identity { 2 } ({ 2, 3 }, nil, "float64"))
+    near.assert({ 3, 3 }, nn.initializers.Constant { 3 } ({ 2 }, nil, "float64"))
   end)
 
   it("with a seed of its own always makes the same", function()

@@ -29,13 +29,14 @@ typedef struct pl_conv2d_pool_kernels {
   ** 2 * pixels pixels, x_row apart, whole vectors of channels each; which may be NULL */
   void (*pool)(int64_t pixels, int64_t channels, const void *x, int64_t x_row, bool relu, void *y,
                uint8_t *which);
-  /* A list for each channel c: the d[p*d_pixel + c] that are not 0, at from[p] + quad[which] */
+  /* A list for each channel c: the d[p, c] that are not 0, at from[p] + quad[which] */
   void (*by_channel)(int64_t pixels, int64_t channels, const void *d, const uint8_t *which,
-                     int64_t d_pixel, const int32_t *from, const int32_t quad[4], int64_t capacity,
-                     void *entry, int32_t *count);
-  /* Four lists for each pixel p, one for each place: the d[p*d_pixel + c] that are not 0, at c*step */
+                     const int32_t *from, const int32_t quad[4], int64_t capacity, void *entry,
+                     int32_t *count);
+  /* Four lists for each pixel p, one for each place: the d[p, c] that are not 0, at c*step; each has
+  ** room for all channels */
   void (*by_place)(int64_t pixels, int64_t channels, const void *d, const uint8_t *which,
-                   int64_t d_pixel, int64_t step, int64_t capacity, void *entry, int32_t *count);
+                   int64_t step, void *entry, int32_t *count);
   void (*sum)(const pl_conv2d_sparse *s);
   /* to[r*to_row + c] := (or += with add) from[r*from_row + c*from_column], and 0 up to c < width */
   void (*lay)(int64_t rows, int64_t columns, const void *from, int64_t from_row,

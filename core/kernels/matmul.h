@@ -8,13 +8,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* c[i*c_row + j] := relu((add ? c : 0) + bias[j] + sum_k a[i*a_row + k*a_step] * b[k*b_step + j*b_column])
-** for i < m, j < n; k > 0. Of a's steps, and of b's, one is 1. bias may be NULL. */
+/* c[i*c_row + j] := (add ? c : 0) + sum_k a[i*a_row + k*a_step] * b[k*b_step + j*b_column] for i < m,
+** j < n; k > 0. Of a's steps, and of b's, one is 1. */
 typedef struct pl_matmul_job {
   int64_t m, n, k, a_row, a_step, b_step, b_column, c_row;
-  const void *a, *b, *bias;
+  const void *a, *b;
   void *c;
-  bool add, relu;
+  bool add;
 } pl_matmul_job;
 
 typedef struct pl_matmul_kernels {

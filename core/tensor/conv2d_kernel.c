@@ -15,42 +15,14 @@ enum {
   STRIP_PIXELS = 192,   /* small images are taken together up to that many output pixels */
   TILE_VECTORS = 4,     /* of channels that a tile takes at most */
   MASK_PIXELS = 256,    /* to a partial sum */
-  MASK_GRAIN = 16384,
-  JOIN_GRAIN = 16384
+  MASK_GRAIN = 16384
 };
 
 static const pl_conv2d_kernels *kernels_of(pl_dtype dtype) {
   return &pl_kernels_get()->conv2d[dtype];
 }
 
-/* out := (add ? out : 0) + the partial sums, in their order */
-typedef struct {
-  pl_dtype dtype;
-  int64_t n, parts, apart;
-  const char *part;
-  char *out;
-  bool add;
-} join_job;
-
-static void join_task(void *context, int64_t chunk) {
-  const join_job *job = context;
-  const int64_t size = (int64_t)pl_dtype_size(job->dtype), first = chunk * JOIN_GRAIN;
-  kernels_of(job->dtype)
-      ->join(pl_least(JOIN_GRAIN, job->n - first), job->parts, job->apart, job->part + first * size,
-             job->out + first * size, job->add);
-}
-
-static void join(join_job job) {
-  pl_parallel_for(pl_divide_up(job.n, JOIN_GRAIN), join_task, &job);
-}
-
 /* {==== By kernel ==== */
-
-/* Part `index` of `total` cut into `parts` that differ by one at most: *first .. returned - 1. */
-static int64_t part_of(int64_t total, int64_t parts, int64_t index, int64_t *first) {
-  *first = total * index / parts;
-  return total * (index + 1) / parts;
-}
 
 static int64_t kernel_numbers(const pl_conv2d *g) {
   return g->kernel[0] * g->kernel[1] * (g->in_channels / g->groups) * g->out_channels;
@@ -140,7 +112,7 @@ static void depthwise_task(void *context, int64_t part) {
   char *sums = sums_of(job, part);
   if (part > 0 || !job->add) memset(sums, 0, (size_t)(kernel_numbers(g) * size));
   int64_t image;
-  const int64_t end = part_of(g->batch, job->plan->batch_parts, part, &image);
+  const int64_t end = pl_part(g->batch, job->plan->batch_parts, part, &image);
   for (; image < end; image++)
     kernels_of(job->plan->dtype)
         ->depthwise_kernel(g, job->x + image * x_image, job->dy + image * d_image, sums);
@@ -184,11 +156,11 @@ static void kernel_task(void *context, int64_t chunk) {
   const int64_t part = chunk / plan->row_parts / plan->channel_parts / g->groups;
 
   int64_t image, ky, vector;
-  const int64_t end_image = part_of(g->batch, plan->batch_parts, part, &image);
-  const int64_t end_y = part_of(g->kernel[0], plan->row_parts, row_part, &ky);
+  const int64_t end_image = pl_part(g->batch, plan->batch_parts, part, &image);
+  const int64_t end_y = pl_part(g->kernel[0], plan->row_parts, row_part, &ky);
   const int64_t group_channels = g->out_channels / g->groups;
   const int64_t end_vector =
-      part_of(pl_divide_up(group_channels, lanes), plan->channel_parts, channel_part, &vector);
+      pl_part(pl_divide_up(group_channels, lanes), plan->channel_parts, channel_part, &vector);
   const int64_t c0 = vector * lanes, channels = pl_least(end_vector * lanes, group_channels) - c0;
   const int64_t first_channel = group * group_channels + c0;
 
@@ -268,7 +240,7 @@ void pl_conv2d_backward_kernel(const pl_conv2d_kernel_plan *plan, const void *x,
   }
   const int64_t n = kernel_numbers(g);
   if (plan->batch_parts > 1)
-    join((join_job){plan->dtype, n, plan->batch_parts - 1, n, workspace, dkernel, true});
+    pl_join_parts((pl_join){plan->dtype, n, plan->batch_parts - 1, n, workspace, dkernel, true});
 }
 
 /* }==== By bias, and through the ReLU ==== {*/
@@ -306,7 +278,8 @@ void pl_conv2d_mask(int64_t pixels, int64_t channels, pl_dtype dtype, const void
   job.blocks = pl_most(1, MASK_GRAIN / (MASK_PIXELS * channels));
   const int64_t blocks = pl_divide_up(pixels, MASK_PIXELS);
   pl_parallel_for(pl_divide_up(blocks, job.blocks), mask_task, &job);
-  if (dbias != NULL) join((join_job){dtype, channels, blocks, channels, workspace, dbias, add});
+  if (dbias != NULL)
+    pl_join_parts((pl_join){dtype, channels, blocks, channels, workspace, dbias, add});
 }
 
 /* }==== */

@@ -21,17 +21,11 @@
 enum {
   CACHE_BYTES = 40960, /* of what the lists pick from: about the first-level cache */
   BATCH_PARTS = 8,     /* partial sums of a kernel's gradient */
-  LAY_CHANNELS = 16,   /* of the kernel to a task */
-  JOIN_GRAIN = 16384
+  LAY_CHANNELS = 16    /* of the kernel to a task */
 };
 
 static const pl_conv2d_pool_kernels *kernels_of(pl_dtype dtype) {
   return pl_kernels_get()->conv2d_pool[dtype];
-}
-
-static int64_t even(int64_t total, int64_t parts, int64_t index, int64_t *first) {
-  *first = total * index / parts;
-  return total * (index + 1) / parts;
 }
 
 /* A kernel row in numbers, and up to whole vectors. */
@@ -144,7 +138,7 @@ static void sum_lists(const pool_job *job, pl_conv2d_sparse s, int64_t a_group, 
   s.bands = plan->bands;
   for (int64_t piece = 0; piece < plan->pieces; piece++) {
     int64_t first;
-    s.vectors = even(plan->vectors, plan->pieces, piece, &first) - first;
+    s.vectors = pl_part(plan->vectors, plan->pieces, piece, &first) - first;
     for (int64_t group = 0; group < plan->groups; group++) {
       s.a = a + (group * a_group + (a_piece > 0 ? piece * a_piece : first * lanes)) * size;
       s.sum = sum + (group * sum_group + first * lanes) * size;
@@ -169,7 +163,7 @@ static void kernel_task(void *context, int64_t part) {
   char *sums = job->workspace + part * plan->sums * size;
   memset(sums, 0, (size_t)(plan->sums * size));
   int64_t image;
-  const int64_t end = even(g->batch, plan->batch_parts, part, &image);
+  const int64_t end = pl_part(g->batch, plan->batch_parts, part, &image);
   for (; image < end; image += plan->images) {
     const int64_t images = pl_least(plan->images, end - image);
     for (int64_t r = 0; r < plan->out[0]; r += plan->rows) {
@@ -190,7 +184,7 @@ static void kernel_task(void *context, int64_t part) {
       const int64_t pixels = images * rows * plan->out[1];
       const int64_t at = (image * plan->out[0] + r) * plan->out[1] * g->out_channels;
       job->kernels->by_channel(pixels, g->out_channels, job->dy + at * size, job->which + at,
-                               g->out_channels, room.from, quad, pixels, room.entry, room.count);
+                               room.from, quad, pixels, room.entry, room.count);
       const pl_conv2d_sparse s = {.sums = g->out_channels,
                                   .capacity = pixels,
                                   .a_row = row,
@@ -204,17 +198,6 @@ static void kernel_task(void *context, int64_t part) {
     }
   }
   pl_slots_give(&job->slots, slot);
-}
-
-/* sums[0] += the other parts */
-static void join_task(void *context, int64_t chunk) {
-  const pool_job *job = context;
-  const pl_conv2d_pool_plan *plan = job->plan;
-  const int64_t size = (int64_t)pl_dtype_size(plan->dtype), first = chunk * JOIN_GRAIN;
-  char *sums = job->workspace + first * size;
-  pl_kernels_get()->conv2d[plan->dtype].join(pl_least(JOIN_GRAIN, plan->sums - first),
-                                             plan->batch_parts - 1, plan->sums,
-                                             sums + plan->sums * size, sums, true);
 }
 
 /* A row of the kernel: channels last again. */
@@ -240,7 +223,11 @@ void pl_conv2d_pool_backward_kernel(const pl_conv2d_pool_plan *plan, const void 
     job.place[c] = (int32_t)(c * g->kernel[0] * row_wide(plan));
   pl_slots_open(&job.slots, plan->slots);
   pl_parallel_for(plan->batch_parts, kernel_task, &job);
-  if (plan->batch_parts > 1) pl_parallel_for(pl_divide_up(plan->sums, JOIN_GRAIN), join_task, &job);
+  if (plan->batch_parts > 1) {
+    char *others = job.workspace + plan->sums * (int64_t)pl_dtype_size(plan->dtype);
+    pl_join_parts((pl_join){plan->dtype, plan->sums, plan->batch_parts - 1, plan->sums, others,
+                            job.workspace, true});
+  }
   pl_parallel_for(g->kernel[0], give_kernel_task, &job);
 }
 
@@ -260,7 +247,7 @@ static void take_kernel_task(void *context, int64_t chunk) {
   const int64_t c = chunk * LAY_CHANNELS, channels = pl_least(LAY_CHANNELS, g->out_channels - c);
   for (int64_t piece = 0; piece < plan->pieces; piece++) {
     int64_t first;
-    const int64_t end = even(plan->vectors, plan->pieces, piece, &first) * lanes;
+    const int64_t end = pl_part(plan->vectors, plan->pieces, piece, &first) * lanes;
     first *= lanes;
     for (int64_t ky = 0; ky < g->kernel[0]; ky++)
       job->kernels->lay(
@@ -283,8 +270,8 @@ static void data_task(void *context, int64_t image) {
   const slot_room room = room_of(job, slot);
   memset(room.window, 0, (size_t)(plan->window_room * size));
   const int64_t at = image * pixels * g->out_channels;
-  job->kernels->by_place(pixels, g->out_channels, job->dy + at * size, job->which + at,
-                         g->out_channels, channel, g->out_channels, room.entry, room.count);
+  job->kernels->by_place(pixels, g->out_channels, job->dy + at * size, job->which + at, channel,
+                         room.entry, room.count);
   const pl_conv2d_sparse s = {.sums = plan->lists,
                               .capacity = g->out_channels,
                               .a_row = wide,

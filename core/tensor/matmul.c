@@ -67,9 +67,8 @@ static void finish_tile(const matmul_job *job, int64_t m, int64_t n, int64_t col
   pl_kernels_get()->dense[job->out->dtype]->bias_relu(m, n, c, job->n, bias, extra->relu);
 }
 
-static void own_tile(const matmul_job *job, int64_t m, int64_t n, int64_t column, const void *a,
-                     const void *b, void *c) {
-  const pl_matmul_extra *extra = &job->extra;
+static void own_tile(const matmul_job *job, int64_t m, int64_t n, const void *a, const void *b,
+                     void *c) {
   const bool a_turned = job->a_layout.transpose == CblasTrans;
   const bool b_turned = job->b_layout.transpose == CblasTrans;
   pl_matmul_job product = {.m = m, .n = n, .k = job->k, .a = a, .b = b, .c = c, .c_row = job->n};
@@ -77,10 +76,7 @@ static void own_tile(const matmul_job *job, int64_t m, int64_t n, int64_t column
   product.a_step = a_turned ? job->a_layout.leading : 1;
   product.b_step = b_turned ? 1 : job->b_layout.leading;
   product.b_column = b_turned ? job->b_layout.leading : 1;
-  product.add = extra->accumulate;
-  product.relu = extra->relu;
-  if (extra->bias != NULL)
-    product.bias = (const char *)extra->bias + column * (int64_t)pl_dtype_size(job->out->dtype);
+  product.add = job->extra.accumulate;
   job->own->product(&product);
 }
 
@@ -101,11 +97,9 @@ static void matmul_tile(void *context, int64_t chunk) {
   int k = (int)job->k, lda = (int)job->a_layout.leading, ldb = (int)job->b_layout.leading;
   int ldc = (int)job->n;
   const pl_matmul_extra *extra = &job->extra;
-  if (job->own != NULL) {
-    own_tile(job, m, n, column, a, b, c);
-    return;
-  }
-  if (job->out->dtype == PL_FLOAT32)
+  if (job->own != NULL)
+    own_tile(job, m, n, a, b, c);
+  else if (job->out->dtype == PL_FLOAT32)
     cblas_sgemm(CblasRowMajor, job->a_layout.transpose, job->b_layout.transpose, m, n, k, 1.0f, a,
                 lda, b, ldb, extra->accumulate ? 1.0f : 0.0f, c, ldc);
   else

@@ -1,11 +1,13 @@
 /*
-** Padded copies and slots. See window.h for the contract.
+** Padded copies, slots and joined sums. See window.h for the contract.
 */
 #include "tensor/window.h"
 
 #include <string.h>
 
-#include "tensor/tensor.h"
+#include "kernels/kernels.h"
+
+enum { JOIN_GRAIN = 16384 };
 
 void pl_slots_open(pl_slots *slots, int64_t count) {
   slots->count = count;
@@ -42,4 +44,16 @@ void pl_copy_window(char *out, const char *image, const int64_t size[2], int64_t
            (size_t)((right - left) * pixel_bytes));
     memset(out + right * pixel_bytes, 0, (size_t)((columns - right) * pixel_bytes));
   }
+}
+
+static void join_task(void *context, int64_t chunk) {
+  const pl_join *job = context;
+  const int64_t size = (int64_t)pl_dtype_size(job->dtype), first = chunk * JOIN_GRAIN;
+  pl_kernels_get()->conv2d[job->dtype].join(pl_least(JOIN_GRAIN, job->n - first), job->parts,
+                                            job->apart, job->part + first * size,
+                                            job->out + first * size, job->add);
+}
+
+void pl_join_parts(pl_join job) {
+  pl_parallel_for(pl_divide_up(job.n, JOIN_GRAIN), join_task, &job);
 }

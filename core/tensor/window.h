@@ -1,5 +1,6 @@
 /*
-** What the passes of a convolution share: padded copies of pieces of images, and memory for them.
+** What the passes of a convolution share: padded copies of pieces of images, memory for them, parts
+** and the sum of what the parts made.
 */
 #ifndef PL_WINDOW_H
 #define PL_WINDOW_H
@@ -10,6 +11,7 @@
 #include <stdint.h>
 
 #include "runtime/pool.h"
+#include "tensor/tensor.h"
 
 /* Memory for as many tasks as run at a time; which task gets which slot changes no bit. */
 typedef struct pl_slots {
@@ -27,6 +29,23 @@ bool pl_add_room(size_t *bytes, int64_t count, size_t size);
 /* out := rows × columns pixels of an image of that size from (y, x) on; outside there are zeros. */
 void pl_copy_window(char *out, const char *image, const int64_t size[2], int64_t pixel_bytes,
                     int64_t y, int64_t x, int64_t rows, int64_t columns);
+
+/* Part `index` of `total` cut into `parts` that differ by one at most: *first .. returned - 1. */
+static inline int64_t pl_part(int64_t total, int64_t parts, int64_t index, int64_t *first) {
+  *first = total * index / parts;
+  return total * (index + 1) / parts;
+}
+
+/* out := (add ? out : 0) + the partial sums, n numbers each and `apart` from one to the next, in their
+** order, on the pool */
+typedef struct pl_join {
+  pl_dtype dtype;
+  int64_t n, parts, apart;
+  const char *part;
+  char *out;
+  bool add;
+} pl_join;
+void pl_join_parts(pl_join job);
 
 static inline int64_t pl_least(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t pl_most(int64_t a, int64_t b) { return a > b ? a : b; }

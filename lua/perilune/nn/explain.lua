@@ -1,6 +1,5 @@
 -- What a model costs and why its shapes are what they are, layer by layer: the arithmetic of the output's
 -- size, the parameters, the multiply-adds, and the bytes of activations and weights.
-local fusion = require "perilune.nn.fusion"
 local summary = require "perilune.nn.summary"
 local shapes = require "perilune.ops.shapes"
 
@@ -27,7 +26,7 @@ local LEFT <const> = 4 -- columns that begin at the left
 -- The layers whose output a Sequential never lays out, since it computes the next one in the same go.
 local function passed_over(model, totals)
   local over = {}
-  for _, step in ipairs(model.title and fusion.steps(model.layers) or {}) do
+  for _, step in ipairs(model.plan and model:plan() or {}) do
     local names = {}
     for i = step.first, step.last do
       names[#names + 1], over[model.layers[i]] = model.layers[i].name, i < step.last

@@ -12,7 +12,7 @@ local Input = require "perilune.nn.layers.input"
 
 ---@class Sequential: Container
 ---@field input Input?
----@field steps table? see nn/fusion.lua
+---@field steps table? of plan(), as long as the layers are the same
 local Sequential = Container:extend("Sequential", { "layers...", seed = 0 })
 
 local function is_input(layer) return getmetatable(layer) == Input end
@@ -117,6 +117,13 @@ local function check_input(self, x)
     self.input_dtype, check.describe(x), fix)
 end
 
+--- The layers as steps; several that are computed in one go are one step. See nn/fusion.lua.
+---@return { first: integer, last: integer, forward: function? }[]
+function Sequential:plan()
+  if not fusion.fits(self.steps, self.layers) then self.steps = fusion.steps(self.layers) end
+  return self.steps
+end
+
 --- The model's output.
 ---@param x Tensor {N, …}
 ---@param training? boolean
@@ -124,8 +131,7 @@ end
 function Sequential:forward(x, training)
   self:build_for(x)
   check_input(self, x)
-  if not fusion.fits(self.steps, self.layers) then self.steps = fusion.steps(self.layers) end
-  for _, step in ipairs(self.steps) do
+  for _, step in ipairs(self:plan()) do
     x = step.forward and step.forward(x) or self.layers[step.first]:forward(x, training)
   end
   return x
