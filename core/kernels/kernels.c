@@ -66,6 +66,7 @@
 #include "kernels/matmul.inc"
 #include "kernels/pack.inc"
 #include "kernels/pool.inc"
+#include "kernels/winograd.inc"
 #undef INTEGER
 #undef LANES
 #undef REAL
@@ -98,6 +99,7 @@
 #include "kernels/matmul.inc"
 #include "kernels/pack.inc"
 #include "kernels/pool.inc"
+#include "kernels/winograd.inc"
 #undef INTEGER
 #undef LANES
 #undef REAL
@@ -202,4 +204,5 @@ const pl_kernels PASTE(pl_kernels, ISA) = {
     .loss = {&loss_f32, &loss_f64},
     .pack = {&pack_f32, &pack_f64},
     .pool = {&pool_f32, &pool_f64},
+    .winograd = {&winograd_f32, &winograd_f64},
 };

@@ -18,6 +18,7 @@
 #include "kernels/optimizer.h"
 #include "kernels/pack.h"
 #include "kernels/pool.h"
+#include "kernels/winograd.h"
 #include "tensor/tensor.h"
 
 #define PL_MAX_OPERANDS 4
@@ -186,6 +187,7 @@ typedef struct pl_kernels {
   const pl_loss_kernels *loss[2];
   const pl_pack_kernels *pack[2];
   const pl_pool_kernels *pool[2];
+  const pl_winograd_kernels *winograd[2];
 } pl_kernels;
 
 /* The table for this processor. */

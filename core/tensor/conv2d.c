@@ -76,6 +76,12 @@ bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtyp
                          pl_conv2d_pass pass) {
   const bool backward = pass == PL_CONV2D_BACKWARD, pooled = pass == PL_CONV2D_POOLED;
   *plan = (pl_conv2d_plan){.g = g, .dtype = dtype, .direct = true};
+  plan->winograd = pl_winograd_suits(g);
+  if (plan->winograd) {
+    const bool fits = pl_winograd_plan_make(&plan->by_winograd, g, dtype, pass);
+    plan->bytes = plan->by_winograd.bytes;
+    return fits;
+  }
   plan->backward = backward;
   plan->pooled = pooled;
   plan->depthwise = g->groups > 1 && g->groups == g->in_channels;
@@ -358,6 +364,10 @@ void pl_conv2d_forward(const pl_conv2d_plan *plan, const void *x, const void *ke
     pl_parallel_for(plan->g->batch * plan->strips, depthwise_task, &job);
     return;
   }
+  if (plan->winograd) {
+    pl_winograd_pass(&plan->by_winograd, x, kernel, bias, relu, false, y, which, workspace);
+    return;
+  }
   pass_job job = {.plan = plan, .from = x, .kernel = kernel, .bias = bias, .to = y, .relu = relu};
   job.which = which;
   job.workspace = workspace;
@@ -371,6 +381,10 @@ void pl_conv2d_backward_data(const pl_conv2d_plan *plan, const void *dy, const v
     whole.strips = 1; /* neighbouring rows of dy meet in dx */
     depthwise_job job = {&whole, dy, kernel, NULL, dx, false, add};
     pl_parallel_for(plan->g->batch, depthwise_task, &job);
+    return;
+  }
+  if (plan->winograd) {
+    pl_winograd_pass(&plan->by_winograd, dy, kernel, NULL, false, add, dx, NULL, workspace);
     return;
   }
   pass_job job = {.plan = plan, .from = dy, .kernel = kernel, .to = dx, .add = add};

@@ -10,6 +10,7 @@
 
 #include "kernels/conv2d.h"
 #include "tensor/tensor.h"
+#include "tensor/winograd.h"
 
 /* What depends on one axis of the image: outputs out_start, out_start + out_step, … are made of
 ** inputs origin + in_step * i + position_step * t, t < taps, with kernel row index + index_step * t. */
@@ -17,14 +18,6 @@ typedef struct pl_conv2d_axis {
   int64_t count, out_start, out_step, in_step, origin;
   int64_t taps, index, index_step, position_step;
 } pl_conv2d_axis;
-
-/* pooled: forward, and then the largest of each 2×2 pixels. Strides, dilation and groups are 1, and
-** there are 2×2 pixels. */
-typedef enum pl_conv2d_pass {
-  PL_CONV2D_FORWARD,
-  PL_CONV2D_POOLED,
-  PL_CONV2D_BACKWARD
-} pl_conv2d_pass;
 
 /* A pass over the patches of `from` that writes `to`: x and y, or backwards dy and dx. */
 typedef struct pl_conv2d_plan {
@@ -38,9 +31,12 @@ typedef struct pl_conv2d_plan {
   int64_t window, slots, runs_room; /* numbers of a padded strip; how many strips at a time */
   int64_t wide, before_pool;        /* numbers of a pixel before the pooling, and of a strip */
   size_t runs_at, packed_at, windows_at, before_pool_at, bytes;
+  bool winograd; /* then the pass is this one */
+  pl_winograd_plan by_winograd;
 } pl_conv2d_plan;
 
-/* False when the workspace would not fit memory. */
+/* False when the workspace would not fit memory. Pooled: strides, dilation and groups are 1, and there
+** are 2×2 pixels. */
 bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtype,
                          pl_conv2d_pass pass);
 /* y := conv2d(x, kernel) + bias (may be NULL), relu of it. Pooled: which := the place 0..3 of each
@@ -59,6 +55,8 @@ typedef struct pl_conv2d_kernel_plan {
   int64_t images, rows; /* of a strip */
   int64_t window[2], window_room, d_room, slots;
   size_t slot_bytes, slots_at, bytes;
+  bool winograd;
+  pl_winograd_plan by_winograd;
 } pl_conv2d_kernel_plan;
 
 bool pl_conv2d_kernel_plan_make(pl_conv2d_kernel_plan *plan, const pl_conv2d *g, pl_dtype dtype);

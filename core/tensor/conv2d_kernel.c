@@ -35,6 +35,12 @@ static int64_t span(const pl_conv2d *g, int axis, int64_t count) {
 
 bool pl_conv2d_kernel_plan_make(pl_conv2d_kernel_plan *plan, const pl_conv2d *g, pl_dtype dtype) {
   *plan = (pl_conv2d_kernel_plan){.g = g, .dtype = dtype};
+  plan->winograd = pl_winograd_suits(g);
+  if (plan->winograd) {
+    const bool fits = pl_winograd_plan_make(&plan->by_winograd, g, dtype, PL_CONV2D_KERNEL);
+    plan->bytes = plan->by_winograd.bytes;
+    return fits;
+  }
   const int64_t size = (int64_t)pl_dtype_size(dtype), lanes = kernels_of(dtype)->lanes;
   const int64_t channels = g->out_channels / g->groups;
   const int64_t pixels = g->out[0] * g->out[1];
@@ -225,6 +231,10 @@ static void kernel_task(void *context, int64_t chunk) {
 void pl_conv2d_backward_kernel(const pl_conv2d_kernel_plan *plan, const void *x, const void *dy,
                                bool add, void *dkernel, void *workspace) {
   const pl_conv2d *g = plan->g;
+  if (plan->winograd) {
+    pl_winograd_backward_kernel(&plan->by_winograd, x, dy, add, dkernel, workspace);
+    return;
+  }
   kernel_job job = {.plan = plan, .x = x, .dy = dy, .dkernel = dkernel, .add = add};
   job.workspace = workspace;
   if (g->batch == 0 || g->out[0] * g->out[1] == 0) {

@@ -44,6 +44,11 @@ local INSTANCES <const> = {
   { { 1, 3, 4, 33 }, { 3, 3, 33, 17 }, { padding = "same" } },
   { { 1, 4, 3, 12 }, { 2, 3, 12, 33 }, { strides = 2, padding = "same" } },
   { { 1, 6, 5, 17 }, { 5, 5, 17, 5 }, { padding = { 2, 1, 0, 2 }, dilation = { 1, 1 } } },
+  -- Winograd's tiles: whole ones, ends of one row and column, padding that no tile of the image reaches
+  { { 1, 8, 8, 16 }, { 3, 3, 16, 16 }, { padding = "same" } },
+  { { 1, 9, 10, 17 }, { 3, 3, 17, 18 }, {} },
+  { { 2, 7, 5, 16 }, { 3, 3, 16, 17 }, { padding = { 2, 0, 1, 3 } } },
+  { { 1, 2, 5, 18 }, { 3, 3, 18, 16 }, { padding = { 4, 3, 0, 4 } } },
 }
 
 local function instances(bias)
@@ -113,6 +118,7 @@ rows[4] = {
     { { 1, 5, 3, 2 }, { 2, 2, 1, 4 }, { 4 }, args = { { groups = 2, dilation = 2, activation = "relu" } } },
     { { 1, 3, 3, 1 }, { 3, 3, 1, 3 }, { 3 }, args = { { padding = { 1, 0, 2, 1 }, activation = "relu" } } },
     { { 1, 3, 4, 33 }, { 3, 3, 33, 17 }, { 17 }, args = { { padding = "same", activation = "relu" } } },
+    { { 1, 8, 7, 16 }, { 3, 3, 16, 17 }, { 17 }, args = { { padding = "same", activation = "relu" } } },
   },
   reference = function(a, args) return conv.conv2d(a[1], a[2], a[3], args[1]) end,
 }
@@ -135,6 +141,7 @@ rows[6] = {
     { { 1, 4, 5, 33 }, { 3, 3, 33, 17 }, { 17 }, args = { { max_pool = true, padding = "same" } } },
     { { 2, 7, 4, 17 }, { 3, 3, 17, 33 }, { 33 }, args = { { max_pool = true, padding = "same" } } },
     { { 1, 6, 5, 1 }, { 7, 3, 1, 5 }, { 5 }, args = { { max_pool = true, padding = "same" } } },
+    { { 1, 8, 7, 16 }, { 3, 3, 16, 17 }, { 17 }, args = { { max_pool = true, padding = "same" } } },
   },
   reference = function(a, args)
     local o = {}

@@ -1,0 +1,315 @@
+/*
+** Winograd's convolution. See winograd.h for the contract, kernels/winograd.inc for the formulas.
+**
+** A task takes some tiles through all three steps while they stay in the second-level cache:
+**
+**     tiles of x  --Bᵀ d B-->  v[16][tile][channel in]
+**     16 products of matrices  v[t] · u[t]  -->  m[16][tile][channel out],  u = G k Gᵀ
+**     m  --Aᵀ m A, bias, ReLU, pooling-->  y
+*/
+#include "tensor/winograd.h"
+
+#include <string.h>
+
+#include "kernels/kernels.h"
+#include "runtime/pool.h"
+#include "tensor/window.h"
+
+enum {
+  POINTS = PL_WINOGRAD_POINTS,
+  FEWEST_CHANNELS = 16, /* with fewer the steps before and after cost more than is saved */
+  FEWEST_TILES = 16,    /* of an image: the batch changes no bit of an image's result */
+  FEWEST_TASKS = 16,
+  TASK_TILES = 84,  /* whole register tiles: 6 · 14 */
+  KERNEL_PARTS = 8, /* partial sums of the gradient by the kernel, fewer when they are large */
+  PARTS_BYTES = 16777216, /* of all of them */
+  PACK_ROWS = 16          /* of the kernel's matrices to a task */
+};
+
+static const pl_winograd_kernels *kernels_of(pl_dtype dtype) {
+  return pl_kernels_get()->winograd[dtype];
+}
+
+/* {==== Plans ==== */
+
+static int64_t tiles_of(const int64_t made[2]) {
+  return pl_divide_up(made[0], 2) * pl_divide_up(made[1], 2);
+}
+
+bool pl_winograd_suits(const pl_conv2d *g) {
+  bool plain = g->groups == 1;
+  for (int a = 0; a < 2; a++)
+    plain = plain && g->kernel[a] == 3 && g->stride[a] == 1 && g->dilation[a] == 1;
+  return plain && g->in_channels >= FEWEST_CHANNELS && g->out_channels >= FEWEST_CHANNELS &&
+         tiles_of(g->out) >= FEWEST_TILES;
+}
+
+/* Numbers from one point to the next: not a multiple of a page, or all would share a cache set. */
+static int64_t apart(int64_t tiles, int64_t wide, int64_t size) { return tiles * wide + 64 / size; }
+
+bool pl_winograd_plan_make(pl_winograd_plan *plan, const pl_conv2d *g, pl_dtype dtype,
+                           pl_conv2d_pass pass) {
+  const int64_t size = (int64_t)pl_dtype_size(dtype);
+  const int64_t lanes = pl_kernels_get()->conv2d[dtype].lanes;
+  const bool backward = pass == PL_CONV2D_BACKWARD, by_kernel = pass == PL_CONV2D_KERNEL;
+  *plan = (pl_winograd_plan){.g = g, .dtype = dtype, .pass = pass};
+  plan->from_channels = backward ? g->out_channels : g->in_channels;
+  plan->to_channels = backward ? g->in_channels : g->out_channels;
+  plan->from_wide = pl_divide_up(plan->from_channels, lanes) * lanes;
+  plan->to_wide = pl_divide_up(plan->to_channels, lanes) * lanes;
+  for (int a = 0; a < 2; a++) {
+    plan->from[a] = backward ? g->out[a] : g->in[a];
+    plan->before[a] = backward ? 2 - g->before[a] : g->before[a];
+    plan->to[a] = backward ? g->in[a] : pass == PL_CONV2D_POOLED ? g->out[a] / 2 * 2 : g->out[a];
+  }
+  plan->across = pl_divide_up(plan->to[1], 2);
+  plan->tiles = g->batch * tiles_of(plan->to);
+  plan->parts = 1;
+  if (by_kernel) {
+    const int64_t part = POINTS * plan->from_channels * plan->to_wide * size;
+    plan->parts = pl_least(KERNEL_PARTS, pl_most(2, PARTS_BYTES / part));
+    plan->parts = pl_most(1, pl_least(plan->parts, plan->tiles / TASK_TILES));
+  }
+  plan->tasks = by_kernel ? plan->parts
+                          : pl_most(pl_least(FEWEST_TASKS, plan->tiles),
+                                    pl_divide_up(plan->tiles, TASK_TILES));
+  plan->task_tiles = pl_least(TASK_TILES, pl_divide_up(plan->tiles, plan->tasks));
+  plan->from_apart = apart(plan->task_tiles, plan->from_wide, size);
+  plan->to_apart = apart(plan->task_tiles, plan->to_wide, size);
+  plan->slots = pl_least(pl_threads(), PL_MAX_THREADS);
+  /* shared: zeros for pixels outside; the runs of a product; the kernel's matrices or their sums */
+  plan->kernel_apart = by_kernel
+                           ? plan->from_channels * plan->to_wide
+                           : pl_conv2d_packed((int)lanes, plan->from_channels, plan->to_channels);
+  plan->runs = pl_divide_up(plan->from_channels, PL_CONV2D_LONGEST_RUN);
+  if (!pl_add_room(&plan->bytes, plan->runs, sizeof(pl_conv2d_run))) return false;
+  plan->zeros_at = plan->bytes;
+  if (!pl_add_room(&plan->bytes, pl_most(plan->from_wide, plan->to_wide), (size_t)size))
+    return false;
+  plan->matrices_at = plan->bytes;
+  if (!pl_add_room(&plan->bytes, plan->parts * POINTS * plan->kernel_apart, (size_t)size))
+    return false;
+  plan->slots_at = plan->bytes;
+  return pl_add_room(&plan->slot_bytes, POINTS * (plan->from_apart + plan->to_apart),
+                     (size_t)size) &&
+         pl_add_room(&plan->bytes, plan->slots, plan->slot_bytes);
+}
+
+/* }==== Tiles ==== {*/
+
+typedef struct {
+  const pl_winograd_plan *plan;
+  const pl_winograd_kernels *kernels;
+  const char *from, *kernel, *bias, *dy;
+  char *to, *workspace, *matrices;
+  const char *zeros;
+  uint8_t *which;
+  const pl_conv2d_run *run;
+  bool relu, add;
+  pl_slots slots;
+} winograd_job;
+
+static winograd_job make_job(const pl_winograd_plan *plan, void *workspace) {
+  winograd_job job = {.plan = plan, .kernels = kernels_of(plan->dtype), .workspace = workspace};
+  pl_conv2d_run *run = workspace;
+  for (int64_t i = 0; i < plan->runs; i++) {
+    int64_t start;
+    const int64_t end = pl_part(plan->from_channels, plan->runs, i, &start);
+    run[i] = (pl_conv2d_run){start, end - start};
+  }
+  job.run = run;
+  job.matrices = job.workspace + plan->matrices_at;
+  char *zeros = job.workspace + plan->zeros_at;
+  memset(zeros, 0, (size_t)pl_most(plan->from_wide, plan->to_wide) * pl_dtype_size(plan->dtype));
+  job.zeros = zeros;
+  pl_slots_open(&job.slots, plan->slots);
+  return job;
+}
+
+/* Where tile number `tile` of all images lies: its image, and its first pixel of those made. */
+typedef struct {
+  int64_t image, y, x;
+} tile_place;
+
+static tile_place place_of(const pl_winograd_plan *plan, int64_t tile) {
+  const int64_t down = pl_divide_up(plan->to[0], 2), row = tile / plan->across;
+  return (tile_place){row / down, row % down * 2, tile % plan->across * 2};
+}
+
+/* pixel[r*n + c] := the n×n pixels of an image of that size from (y, x) on; `outside` where it ends */
+static void find_pixels(const char **pixel, int n, const char *image, const int64_t size[2],
+                        int64_t bytes, int64_t y, int64_t x, const char *outside) {
+  for (int r = 0; r < n; r++) {
+    const bool in = y + r >= 0 && y + r < size[0];
+    const char *row = image + ((y + r) * size[1] + x) * bytes;
+    for (int c = 0; c < n; c++)
+      pixel[r * n + c] = in && x + c >= 0 && x + c < size[1] ? row + c * bytes : outside;
+  }
+}
+
+/* v := tiles first .. first + count - 1 of x, or of what dy is for x */
+static void take_tiles(const winograd_job *job, int64_t first, int64_t count, char *v) {
+  const pl_winograd_plan *plan = job->plan;
+  const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
+  const int64_t bytes = plan->from_channels * size;
+  for (int64_t i = 0; i < count; i++) {
+    const tile_place at = place_of(plan, first + i);
+    const char *pixel[16];
+    find_pixels(pixel, 4, job->from + at.image * plan->from[0] * plan->from[1] * bytes, plan->from,
+                bytes, at.y - plan->before[0], at.x - plan->before[1], job->zeros);
+    job->kernels->input(plan->from_channels, (const void *const *)pixel,
+                        v + i * plan->from_wide * size, plan->from_apart);
+  }
+}
+
+/* }==== Forward, and backwards by data ==== {*/
+
+/* Some rows of the kernel's matrices, and at the last the bias that they do not have. */
+static void pack_task(void *context, int64_t chunk) {
+  const winograd_job *job = context;
+  const pl_winograd_plan *plan = job->plan;
+  const pl_conv2d *g = plan->g;
+  const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
+  const int64_t first = chunk * PACK_ROWS, depth = plan->from_channels;
+  if (first >= depth) {
+    for (int t = 0; t < POINTS; t++)
+      pl_kernels_get()->conv2d[plan->dtype].pack_bias(
+          plan->to_channels, NULL, depth, job->matrices + t * plan->kernel_apart * size);
+    return;
+  }
+  const int64_t tap = g->in_channels * g->out_channels;
+  const bool backward = plan->pass == PL_CONV2D_BACKWARD; /* then the kernel is turned by 180° */
+  const int64_t row = backward ? 1 : g->out_channels, channel = backward ? g->out_channels : 1;
+  job->kernels->kernel(pl_least(PACK_ROWS, depth - first), plan->to_channels,
+                       job->kernel + (first * row + (backward ? 8 * tap : 0)) * size,
+                       backward ? -tap : tap, row, channel, first, depth, job->matrices,
+                       plan->kernel_apart);
+}
+
+static void give_tile(const winograd_job *job, int64_t tile, const char *m) {
+  const pl_winograd_plan *plan = job->plan;
+  const int64_t bytes = plan->to_channels * (int64_t)pl_dtype_size(plan->dtype);
+  if (plan->pass == PL_CONV2D_POOLED) { /* a tile is a pixel after the pooling */
+    job->kernels->pooled(plan->to_channels, m, plan->to_apart, job->bias, job->relu,
+                         job->to + tile * bytes,
+                         job->which != NULL ? job->which + tile * plan->to_channels : NULL);
+    return;
+  }
+  const tile_place at = place_of(plan, tile);
+  const char *pixel[4];
+  find_pixels(pixel, 2, job->to + at.image * plan->to[0] * plan->to[1] * bytes, plan->to, bytes,
+              at.y, at.x, NULL);
+  job->kernels->output(plan->to_channels, m, plan->to_apart, job->bias, job->relu, job->add,
+                       (void *const *)(uintptr_t)pixel);
+}
+
+static void pass_task(void *context, int64_t chunk) {
+  winograd_job *job = context;
+  const pl_winograd_plan *plan = job->plan;
+  const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
+  int64_t first;
+  const int64_t count = pl_part(plan->tiles, plan->tasks, chunk, &first) - first;
+  const int64_t slot = pl_slots_take(&job->slots);
+  char *v = job->workspace + plan->slots_at + (size_t)slot * plan->slot_bytes;
+  char *m = v + POINTS * plan->from_apart * size;
+  take_tiles(job, first, count, v);
+  pl_conv2d_gather product = {.images = 1,
+                              .rows = 1,
+                              .pixels = count,
+                              .channels = plan->to_wide, /* the matrices end in zeros */
+                              .in_pixel = plan->from_wide,
+                              .out_pixel = plan->to_wide,
+                              .runs = plan->runs,
+                              .depth = plan->from_channels,
+                              .run = job->run,
+                              .parts = 1};
+  for (int t = 0; t < POINTS; t++) {
+    product.packed = job->matrices + t * plan->kernel_apart * size;
+    pl_kernels_get()->conv2d[plan->dtype].gather(&product, v + t * plan->from_apart * size,
+                                                 m + t * plan->to_apart * size);
+  }
+  for (int64_t i = 0; i < count; i++) give_tile(job, first + i, m + i * plan->to_wide * size);
+  pl_slots_give(&job->slots, slot);
+}
+
+void pl_winograd_pass(const pl_winograd_plan *plan, const void *from, const void *kernel,
+                      const void *bias, bool relu, bool add, void *to, uint8_t *which,
+                      void *workspace) {
+  winograd_job job = make_job(plan, workspace);
+  job.from = from;
+  job.kernel = kernel;
+  job.bias = bias;
+  job.relu = relu;
+  job.add = add;
+  job.to = to;
+  job.which = which;
+  pl_parallel_for(pl_divide_up(plan->from_channels, PACK_ROWS) + 1, pack_task, &job);
+  pl_parallel_for(plan->tasks, pass_task, &job);
+}
+
+/* }==== Backwards by kernel ==== {*/
+
+/* A part of the tiles, some at a time. */
+static void kernel_task(void *context, int64_t part) {
+  winograd_job *job = context;
+  const pl_winograd_plan *plan = job->plan;
+  const int64_t size = (int64_t)pl_dtype_size(plan->dtype), bytes = plan->to_channels * size;
+  const int64_t slot = pl_slots_take(&job->slots);
+  char *v = job->workspace + plan->slots_at + (size_t)slot * plan->slot_bytes;
+  char *d = v + POINTS * plan->from_apart * size;
+  char *sums = job->matrices + part * POINTS * plan->kernel_apart * size;
+  const pl_conv2d_run all = {0, plan->from_channels};
+  pl_conv2d_outer product = {.runs = 1,
+                             .bands = 1,
+                             .channels = plan->to_wide,
+                             .in_pixel = plan->from_wide,
+                             .d_pixel = plan->to_wide,
+                             .out_row = plan->to_wide,
+                             .band = &all};
+  int64_t first;
+  const int64_t end = pl_part(plan->tiles, plan->parts, part, &first);
+  for (; first < end; first += plan->task_tiles) {
+    const int64_t count = pl_least(plan->task_tiles, end - first);
+    take_tiles(job, first, count, v);
+    for (int64_t i = 0; i < count; i++) {
+      const tile_place at = place_of(plan, first + i);
+      const char *pixel[4];
+      find_pixels(pixel, 2, job->dy + at.image * plan->to[0] * plan->to[1] * bytes, plan->to, bytes,
+                  at.y, at.x, job->zeros);
+      job->kernels->gradient(plan->to_channels, (const void *const *)pixel,
+                             d + i * plan->to_wide * size, plan->to_apart);
+    }
+    const pl_conv2d_run tiles = {0, count};
+    product.run = &tiles;
+    for (int t = 0; t < POINTS; t++)
+      pl_kernels_get()->conv2d[plan->dtype].outer(&product, v + t * plan->from_apart * size,
+                                                  d + t * plan->to_apart * size,
+                                                  sums + t * plan->kernel_apart * size);
+    product.add = true;
+  }
+  pl_slots_give(&job->slots, slot);
+}
+
+/* A channel of x. */
+static void give_kernel_task(void *context, int64_t channel) {
+  const winograd_job *job = context;
+  const pl_winograd_plan *plan = job->plan;
+  const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
+  job->kernels->kernel_gradient(plan->to_channels, job->matrices + channel * plan->to_wide * size,
+                                plan->kernel_apart, plan->parts, POINTS * plan->kernel_apart,
+                                job->add, job->to + channel * plan->to_channels * size,
+                                plan->from_channels * plan->to_channels);
+}
+
+void pl_winograd_backward_kernel(const pl_winograd_plan *plan, const void *x, const void *dy,
+                                 bool add, void *dkernel, void *workspace) {
+  winograd_job job = make_job(plan, workspace);
+  job.from = x;
+  job.dy = dy;
+  job.to = dkernel;
+  job.add = add;
+  pl_parallel_for(plan->parts, kernel_task, &job);
+  pl_parallel_for(plan->from_channels, give_kernel_task, &job);
+}
+
+/* }==== */
