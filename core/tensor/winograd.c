@@ -20,8 +20,9 @@ enum {
   FEWEST_CHANNELS = 16, /* with fewer the steps before and after cost more than is saved */
   FEWEST_TILES = 16,    /* of an image: the batch changes no bit of an image's result */
   FEWEST_TASKS = 16,
-  TASK_TILES = 84,  /* whole register tiles: 6 · 14 */
-  KERNEL_PARTS = 8, /* partial sums of the gradient by the kernel, fewer when they are large */
+  TASK_TILES = 84,        /* whole register tiles: 6 · 14 */
+  KERNEL_PARTS = 8,       /* partial sums of the gradient by the kernel, */
+  FEWEST_PARTS = 4,       /* fewer when they are large */
   PARTS_BYTES = 16777216, /* of all of them */
   PACK_ROWS = 16          /* of the kernel's matrices to a task */
 };
@@ -67,7 +68,7 @@ bool pl_winograd_plan_make(pl_winograd_plan *plan, const pl_conv2d *g, pl_dtype 
   plan->parts = 1;
   if (by_kernel) {
     const int64_t part = POINTS * plan->from_channels * plan->to_wide * size;
-    plan->parts = pl_least(KERNEL_PARTS, pl_most(2, PARTS_BYTES / part));
+    plan->parts = pl_least(KERNEL_PARTS, pl_most(FEWEST_PARTS, PARTS_BYTES / part));
     plan->parts = pl_most(1, pl_least(plan->parts, plan->tiles / TASK_TILES));
   }
   plan->tasks = by_kernel ? plan->parts
