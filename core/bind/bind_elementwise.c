@@ -264,6 +264,7 @@ void pl_bind_elementwise(lua_State *L) {
 #define ADD_BINARY(name, formula) add_operation(L, PL_##name, #name, bind_binary);
   PL_UNARY_ANY(ADD_UNARY)
   PL_UNARY_FLOAT(ADD_UNARY)
+  PL_UNARY_VECTOR(ADD_UNARY)
   PL_UNARY_TEST(ADD_UNARY)
   ADD_UNARY(logical_not, )
   PL_BINARY_ANY(ADD_BINARY)

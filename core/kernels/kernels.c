@@ -15,6 +15,9 @@
 #define PASTE2(a, b) a##_##b
 #define PASTE(a, b) PASTE2(a, b)
 
+/* for bodies that become fast once a stride is known to be 1 */
+#define INLINE inline __attribute__((always_inline))
+
 /* The operands of a unit-stride loop are the same memory or do not overlap. */
 #if defined(__clang__)
 #pragma clang diagnostic ignored "-Wpass-failed" /* a loop it cannot vectorise is no fault */
@@ -48,13 +51,15 @@
 #define BITS 32
 #define FN(name) name##_f32
 #define M(function) function##f
+#include "kernels/vector.inc"
+
+#include "kernels/functions.inc"
+
 #include "kernels/elementwise.inc"
 #include "kernels/index.inc"
 #include "kernels/optimizer.inc"
 #include "kernels/reduce.inc"
 #include "kernels/sort.inc"
-
-#include "kernels/vector.inc"
 
 #include "kernels/simd/tile.inc"
 
@@ -69,6 +74,7 @@
 #include "kernels/winograd.inc"
 #undef INTEGER
 #undef LANES
+#undef SPREAD
 #undef REAL
 #undef WIDE
 #undef BITS
@@ -81,13 +87,15 @@
 #define BITS 64
 #define FN(name) name##_f64
 #define M(function) function
+#include "kernels/vector.inc"
+
+#include "kernels/functions.inc"
+
 #include "kernels/elementwise.inc"
 #include "kernels/index.inc"
 #include "kernels/optimizer.inc"
 #include "kernels/reduce.inc"
 #include "kernels/sort.inc"
-
-#include "kernels/vector.inc"
 
 #include "kernels/simd/tile.inc"
 
@@ -102,6 +110,7 @@
 #include "kernels/winograd.inc"
 #undef INTEGER
 #undef LANES
+#undef SPREAD
 #undef REAL
 #undef WIDE
 #undef BITS
@@ -179,9 +188,9 @@ static void logical_not(int64_t n, void *const *operand, const int64_t *stride, 
   }
 
 const pl_kernels PASTE(pl_kernels, ISA) = {
-    .map = {PL_UNARY_ANY(ANY) PL_UNARY_FLOAT(FLOAT) PL_UNARY_TEST(FLOAT) PL_BINARY_ANY(ANY)
-                PL_BINARY_FLOAT(FLOAT) PL_BINARY_SCALED(FLOAT) PL_COMPARE(ANY) PL_LOGICAL(MASK)
-                    MASK(logical_not, ) ANY(where, )},
+    .map = {PL_UNARY_ANY(ANY) PL_UNARY_FLOAT(FLOAT) PL_UNARY_VECTOR(FLOAT) PL_UNARY_TEST(FLOAT)
+                PL_BINARY_ANY(ANY) PL_BINARY_FLOAT(FLOAT) PL_BINARY_SCALED(FLOAT) PL_COMPARE(ANY)
+                    PL_LOGICAL(MASK) MASK(logical_not, ) ANY(where, )},
     .cast = {CASTS(f32), CASTS(f64), CASTS(u8), CASTS(i32)},
     .reduce = {PL_REDUCE(REDUCE)},
     .cumsum = ALL(cumsum),

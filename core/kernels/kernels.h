@@ -51,16 +51,19 @@ typedef void pl_map_fn(int64_t n, void *const *operand, const int64_t *stride, c
   X(sqrt,        M(sqrt)(x))                              \
   X(rsqrt,       1 / M(sqrt)(x))                          \
   X(reciprocal,  1 / x)                                   \
-  X(exp,         M(exp)(x))                               \
-  X(expm1,       M(expm1)(x))                             \
-  X(log,         M(log)(x))                               \
-  X(log1p,       M(log1p)(x))                             \
   X(sin,         M(sin)(x))                               \
-  X(cos,         M(cos)(x))                               \
-  X(tanh,        M(tanh)(x))                              \
-  X(erf,         M(erf)(x))                               \
-  X(sigmoid,     FN(sigmoid_of)(x)) /* 1 / (1 + e^-x) */  \
-  X(softplus,    (x > 0 ? x : 0) + M(log1p)(M(exp)(-M(fabs)(x)))) /* log(1 + e^x) */
+  X(cos,         M(cos)(x))
+
+/* x is a register of numbers: functions.inc */
+#define PL_UNARY_VECTOR(X)                                \
+  X(exp,         FN(exp_of)(x))                           \
+  X(expm1,       FN(expm1_of)(x))    /* e^x - 1 */        \
+  X(log,         FN(log_of)(x))                           \
+  X(log1p,       FN(log1p_of)(x))    /* log(1 + x) */     \
+  X(tanh,        FN(tanh_of)(x))                          \
+  X(erf,         FN(erf_of)(x))                           \
+  X(sigmoid,     FN(sigmoid_of)(x))  /* 1 / (1 + e^-x) */ \
+  X(softplus,    FN(softplus_of)(x)) /* log(1 + e^x) */
 
 /* to uint8 */
 #define PL_UNARY_TEST(X)                                  \
@@ -104,7 +107,8 @@ typedef void pl_map_fn(int64_t n, void *const *operand, const int64_t *stride, c
 
 #define PL_NAME(name, formula) PL_##name,
 typedef enum {
-  PL_UNARY_ANY(PL_NAME) PL_UNARY_FLOAT(PL_NAME) PL_UNARY_TEST(PL_NAME) PL_logical_not,
+  PL_UNARY_ANY(PL_NAME) PL_UNARY_FLOAT(PL_NAME) PL_UNARY_VECTOR(PL_NAME)
+  PL_UNARY_TEST(PL_NAME) PL_logical_not,
   PL_BINARY_ANY(PL_NAME) PL_BINARY_FLOAT(PL_NAME) PL_BINARY_SCALED(PL_NAME)
   PL_COMPARE(PL_NAME) PL_LOGICAL(PL_NAME) PL_where, PL_MAP_COUNT
 } pl_map_op;
