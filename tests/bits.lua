@@ -26,6 +26,12 @@ function bits.layers(add)
     local function drawn(...) return rng:randn({ ... }, dtype) end
     local images, channels, kernel = drawn(9, 31, 33, 16), drawn(16), drawn(3, 3, 16, 5)
     local rows, labels = drawn(1031, 37), pl.arange(0, 1030, 1, "int32"):mod(37) + 1
+    local function add_case(name, f, ...)
+      add(name .. " " .. dtype, pl.value_and_grad(function(...)
+        local y = f(...)
+        return y:rank() > 0 and (y * y:detach():sin()):sum() or y
+      end, ...))
+    end
     for _, case in ipairs {
       { "conv2d", function(x, k, b) return x:conv2d(k, b, { padding = "same", strides = 2 }) end, images,
         kernel, drawn(5) },
@@ -43,13 +49,14 @@ function bits.layers(add)
       { "dropout", function(x) return x:dropout(0.4, pl.rng(3)) end, rows },
       { "spatial_dropout2d", function(x) return x:spatial_dropout2d(0.4, pl.rng(3)) end, images },
       { "softmax_cross_entropy", function(x) return x:softmax_cross_entropy(labels) end, rows },
-      { "gelu", function(x) return x:gelu() end, rows },
-      { "elu", function(x) return x:elu() end, rows },
+      { "gelu, approximate", function(x) return x:gelu { approximate = true } end, rows },
     } do
-      add(case[1] .. " " .. dtype, pl.value_and_grad(function(...)
-        local y = case[2](...)
-        return y:rank() > 0 and (y * y:detach():sin()):sum() or y
-      end, table.unpack(case, 3)))
+      add_case(case[1], table.unpack(case, 2))
+    end
+    for _, name in ipairs {
+      "relu", "sigmoid", "tanh", "softplus", "leaky_relu", "elu", "selu", "silu", "gelu",
+    } do
+      add_case(name, function(x) return x[name](x) end, rows)
     end
   end
 end

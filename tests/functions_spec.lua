@@ -81,7 +81,10 @@ local ACCURACY <const> = [[
 
 local PLACES <const> = [[
   local pl = require "perilune"
-  local names = { "exp", "expm1", "log", "log1p", "tanh", "sigmoid", "erf", "softplus" }
+  local names = {
+    "exp", "expm1", "log", "log1p", "tanh", "sigmoid", "erf", "softplus", "leaky_relu", "elu", "selu", "silu",
+    "gelu",
+  }
   for _, dtype in ipairs { "float32", "float64" } do
     local n = 133
     local x = pl.rng(1):randn({ n }, dtype) * 3

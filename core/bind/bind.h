@@ -97,6 +97,7 @@ void pl_bind_runtime(lua_State *L);
 void pl_bind_tensor(lua_State *L);
 void pl_bind_view(lua_State *L);
 void pl_bind_elementwise(lua_State *L);
+void pl_bind_activation(lua_State *L);
 void pl_bind_reduce(lua_State *L);
 void pl_bind_index(lua_State *L);
 void pl_bind_linalg(lua_State *L);

@@ -260,13 +260,14 @@ void pl_bind_elementwise(lua_State *L) {
       {"__unm", PL_neg, "neg (-)", bind_unary},
       {"__bnot", PL_logical_not, "logical_not (~)", bind_unary},
   };
-#define ADD_UNARY(name, formula) add_operation(L, PL_##name, #name, bind_unary);
+#define ADD_UNARY(name, ...) add_operation(L, PL_##name, #name, bind_unary);
 #define ADD_BINARY(name, formula) add_operation(L, PL_##name, #name, bind_binary);
   PL_UNARY_ANY(ADD_UNARY)
   PL_UNARY_FLOAT(ADD_UNARY)
   PL_UNARY_VECTOR(ADD_UNARY)
+  PL_ACTIVATION_PLAIN(ADD_UNARY)
   PL_UNARY_TEST(ADD_UNARY)
-  ADD_UNARY(logical_not, )
+  ADD_UNARY(logical_not)
   PL_BINARY_ANY(ADD_BINARY)
   PL_BINARY_FLOAT(ADD_BINARY)
   PL_COMPARE(ADD_BINARY)

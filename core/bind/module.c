@@ -19,6 +19,7 @@ int luaopen_perilune_core(lua_State *L) {
   pl_bind_runtime(L);
   pl_bind_tensor(L);
   pl_bind_elementwise(L);
+  pl_bind_activation(L);
   pl_bind_reduce(L);
   pl_bind_index(L);
   pl_bind_linalg(L);

@@ -42,6 +42,8 @@
 #define VECTOR_BYTES 16
 #endif
 
+#define PARAMETER(i) ((REAL)p[i]) /* in formulas */
+
 #define IS_FLOAT 1
 #define ISNAN(x) ((x) != (x))
 
@@ -55,6 +57,7 @@
 
 #include "kernels/functions.inc"
 
+#include "kernels/activation.inc"
 #include "kernels/elementwise.inc"
 #include "kernels/index.inc"
 #include "kernels/optimizer.inc"
@@ -91,6 +94,7 @@
 
 #include "kernels/functions.inc"
 
+#include "kernels/activation.inc"
 #include "kernels/elementwise.inc"
 #include "kernels/index.inc"
 #include "kernels/optimizer.inc"
@@ -170,10 +174,11 @@ static void logical_not(int64_t n, void *const *operand, const int64_t *stride, 
 }
 
 #define ANY(name, formula) [PL_##name] = {name##_f32, name##_f64, name##_u8, name##_i32},
-#define FLOAT(name, formula) [PL_##name] = {name##_f32, name##_f64, 0, 0},
+#define FLOAT(name, formula, ...) [PL_##name] = {name##_f32, name##_f64, 0, 0},
 #define MASK(name, formula) [PL_##name] = {0, 0, name, 0},
 #define ALL(name)                                                                                  \
   { name##_f32, name##_f64, name##_u8, name##_i32 }
+#define SLOPE(name, ...) [PL_SLOPE_##name] = {name##_slope_map_f32, name##_slope_map_f64},
 #define REDUCE(name, slots) [PL_REDUCE_##name] = ALL(reduce_##name),
 #define OPTIMIZER(name, ...)                                                                       \
   [PL_OPTIMIZER_##name] = {optimizer_##name##_f32, optimizer_##name##_f64},
@@ -188,10 +193,12 @@ static void logical_not(int64_t n, void *const *operand, const int64_t *stride, 
   }
 
 const pl_kernels PASTE(pl_kernels, ISA) = {
-    .map = {PL_UNARY_ANY(ANY) PL_UNARY_FLOAT(FLOAT) PL_UNARY_VECTOR(FLOAT) PL_UNARY_TEST(FLOAT)
-                PL_BINARY_ANY(ANY) PL_BINARY_FLOAT(FLOAT) PL_BINARY_SCALED(FLOAT) PL_COMPARE(ANY)
-                    PL_LOGICAL(MASK) MASK(logical_not, ) ANY(where, )},
+    .map = {PL_UNARY_ANY(ANY) PL_UNARY_FLOAT(FLOAT) PL_UNARY_VECTOR(FLOAT)
+                PL_ACTIVATION_PLAIN(FLOAT) PL_ACTIVATION_NN(FLOAT) PL_UNARY_TEST(FLOAT)
+                    PL_BINARY_ANY(ANY) PL_BINARY_FLOAT(FLOAT) PL_BINARY_SCALED(FLOAT)
+                        PL_COMPARE(ANY) PL_LOGICAL(MASK) MASK(logical_not, ) ANY(where, )},
     .cast = {CASTS(f32), CASTS(f64), CASTS(u8), CASTS(i32)},
+    .slope = {PL_ACTIVATION(SLOPE)},
     .reduce = {PL_REDUCE(REDUCE)},
     .cumsum = ALL(cumsum),
     .softmax = {softmax_f32, softmax_f64, 0, 0},

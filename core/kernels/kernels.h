@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "kernels/activation.h"
 #include "kernels/conv2d.h"
 #include "kernels/conv2d_pool.h"
 #include "kernels/dense.h"
@@ -60,10 +61,7 @@ typedef void pl_map_fn(int64_t n, void *const *operand, const int64_t *stride, c
   X(expm1,       FN(expm1_of)(x))    /* e^x - 1 */        \
   X(log,         FN(log_of)(x))                           \
   X(log1p,       FN(log1p_of)(x))    /* log(1 + x) */     \
-  X(tanh,        FN(tanh_of)(x))                          \
-  X(erf,         FN(erf_of)(x))                           \
-  X(sigmoid,     FN(sigmoid_of)(x))  /* 1 / (1 + e^-x) */ \
-  X(softplus,    FN(softplus_of)(x)) /* log(1 + e^x) */
+  X(erf,         FN(erf_of)(x))
 
 /* to uint8 */
 #define PL_UNARY_TEST(X)                                  \
@@ -105,9 +103,10 @@ typedef void pl_map_fn(int64_t n, void *const *operand, const int64_t *stride, c
 
 /* not listed above: logical_not (uint8) x == 0; where (c, a, b) c != 0 ? a : b; cast (REAL)x */
 
-#define PL_NAME(name, formula) PL_##name,
+#define PL_NAME(name, ...) PL_##name,
 typedef enum {
   PL_UNARY_ANY(PL_NAME) PL_UNARY_FLOAT(PL_NAME) PL_UNARY_VECTOR(PL_NAME)
+  PL_ACTIVATION_PLAIN(PL_NAME) PL_ACTIVATION_NN(PL_NAME)
   PL_UNARY_TEST(PL_NAME) PL_logical_not,
   PL_BINARY_ANY(PL_NAME) PL_BINARY_FLOAT(PL_NAME) PL_BINARY_SCALED(PL_NAME)
   PL_COMPARE(PL_NAME) PL_LOGICAL(PL_NAME) PL_where, PL_MAP_COUNT
@@ -171,6 +170,8 @@ typedef struct pl_kernels {
                                                      of operand 2 for where) */
   pl_map_fn *cast[PL_DTYPE_COUNT][PL_DTYPE_COUNT]; /* [from][to]; to uint8 and int32 truncates
                                                       towards 0 and saturates, NaN gives 0 */
+  /* dx := (p[2] ? dx : 0) + dy * slope; operands dx, dy, x, y */
+  pl_map_fn *slope[PL_SLOPE_COUNT][2];
   pl_reduce_fn *reduce[PL_REDUCE_COUNT][PL_DTYPE_COUNT];
   pl_scan_fn *cumsum[PL_DTYPE_COUNT], *softmax[PL_DTYPE_COUNT], *log_softmax[PL_DTYPE_COUNT];
   pl_take_fn *take[PL_DTYPE_COUNT];

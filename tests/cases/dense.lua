@@ -70,7 +70,8 @@ for _, row in ipairs {
 } do
   rows[#rows + 1] = {
     name = row[1], label = #row[2] > 0 and row[1] .. " with an option" or row[1], dtypes = FLOATS,
-    operands = { "any" }, eps = 8, args = row[2], instances = { { { 1 } }, { { 17 } }, { { 3, 5, 2 } } },
+    operands = { "any" }, eps = 8, args = row[2],
+    instances = { { { 1 } }, { { 17 } }, { { 3, 5, 2 } }, { { 151 } } },
     reference = function(a)
       local y = reference.map(row[3], nil, a[1])
       y.magnitude = reference.map(function(x) return math.abs(x) + 1 end, nil, a[1]).data

@@ -21,7 +21,6 @@ local unary = {
   sin          = function(dy, x) return dy * x:cos() end,
   cos          = function(dy, x) return (dy * x:sin()):neg_() end,
   erf          = function(dy, x) return (dy * x:square():neg_():exp_()):mul_(2 / math.sqrt(math.pi)) end,
-  softplus     = function(dy, x) return dy * x:sigmoid() end,
 }
 
 for name, derivative in pairs(unary) do
