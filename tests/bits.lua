@@ -43,6 +43,9 @@ function bits.layers(add)
       { "avg_pool2d", function(x) return x:avg_pool2d { pool_size = 3, padding = "same" } end, images },
       { "upsample2d", function(x) return x:upsample2d(2, { interpolation = "bilinear" }) end, images },
       { "batch_norm", function(x, g, b) return (x:batch_norm(g, b)) end, images, channels, channels + 1 },
+      { "batch_norm_inference", function(x, g, b)
+        return x:batch_norm_inference(g, b, channels, channels:abs())
+      end, images, channels, channels + 1 },
       { "layer_norm", function(x, g, b) return x:layer_norm(g, b) end, images, channels, channels + 1 },
       { "dense", function(x, w, b) return x:dense(w, b, { activation = "relu" }) end, rows,
         drawn(37, 65), drawn(65) },

@@ -111,6 +111,7 @@ void pl_bind_pack(lua_State *L);
 void pl_bind_pool(lua_State *L);
 void pl_bind_dropout(lua_State *L);
 void pl_bind_loss(lua_State *L);
+void pl_bind_norm(lua_State *L);
 /* Adds a tensor method, found as t:name(...). Closes over `upvalues` values on the stack's top. */
 void pl_add_method(lua_State *L, const char *name, lua_CFunction function, int upvalues);
 

@@ -33,5 +33,6 @@ int luaopen_perilune_core(lua_State *L) {
   pl_bind_pool(L);
   pl_bind_dropout(L);
   pl_bind_loss(L);
+  pl_bind_norm(L);
   return 1;
 }

@@ -72,6 +72,7 @@
 #include "kernels/dropout.inc"
 #include "kernels/loss.inc"
 #include "kernels/matmul.inc"
+#include "kernels/norm.inc"
 #include "kernels/pack.inc"
 #include "kernels/pool.inc"
 #include "kernels/winograd.inc"
@@ -109,6 +110,7 @@
 #include "kernels/dropout.inc"
 #include "kernels/loss.inc"
 #include "kernels/matmul.inc"
+#include "kernels/norm.inc"
 #include "kernels/pack.inc"
 #include "kernels/pool.inc"
 #include "kernels/winograd.inc"
@@ -218,6 +220,7 @@ const pl_kernels PASTE(pl_kernels, ISA) = {
     .matmul = {&matmul_kernels_f32, &matmul_kernels_f64},
     .dropout = {&dropout_f32, &dropout_f64},
     .loss = {&loss_f32, &loss_f64},
+    .norm = {&norm_f32, &norm_f64},
     .pack = {&pack_f32, &pack_f64},
     .pool = {&pool_f32, &pool_f64},
     .winograd = {&winograd_f32, &winograd_f64},

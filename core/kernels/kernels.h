@@ -16,6 +16,7 @@
 #include "kernels/dropout.h"
 #include "kernels/loss.h"
 #include "kernels/matmul.h"
+#include "kernels/norm.h"
 #include "kernels/optimizer.h"
 #include "kernels/pack.h"
 #include "kernels/pool.h"
@@ -190,6 +191,7 @@ typedef struct pl_kernels {
   const pl_matmul_kernels *matmul[2];
   const pl_dropout_kernels *dropout[2];
   const pl_loss_kernels *loss[2];
+  const pl_norm_kernels *norm[2];
   const pl_pack_kernels *pack[2];
   const pl_pool_kernels *pool[2];
   const pl_winograd_kernels *winograd[2];

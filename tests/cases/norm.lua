@@ -46,7 +46,7 @@ rows[1] = {
   result = { "same", "same", "same" },
   instances = {
     { { 4, 3 }, { 3 }, { 3 } }, { { 2, 3, 3, 5 }, { 5 }, { 5 } }, { { 3, 1, 1, 1 }, { 1 }, { 1 } },
-    { { 2, 4, 17 }, { 17 }, { 17 } },
+    { { 2, 4, 17 }, { 17 }, { 17 } }, { { 70, 260 }, { 260 }, { 260 } }, -- in chunks
   },
   call = function(_, o) return o[1]:batch_norm(o[2], o[3]) end,
   reference = function(a) return normalise(a[1], a[2], a[3], by_channel(a[1])) end,
@@ -75,7 +75,7 @@ rows[4] = {
   instances = {
     { { 4, 3 }, { 3 }, { 3 }, args = {} }, { { 2, 3, 5 }, { 5 }, { 5 }, args = { axes = -1 } },
     { { 2, 3, 5 }, { 3, 5 }, { 3, 5 }, args = { axes = { -1, 2 } } },
-    { { 1, 17 }, { 17 }, { 17 }, args = {} },
+    { { 1, 17 }, { 17 }, { 17 }, args = {} }, { { 70, 260 }, { 260 }, { 260 }, args = {} },
   },
   call = function(_, o, args) return o[1]:layer_norm(o[2], o[3], args) end,
   reference = function(a)

@@ -1,7 +1,8 @@
 -- Normalisation: y = gamma·(x − mean)/√(variance + epsilon) + beta, over the batch (Ioffe, Szegedy 2015)
--- or over each sample's last axes (Ba, Kiros, Hinton 2016). Here x is seen as a matrix: over its rows
--- for the batch, over its columns for a sample.
+-- or over each sample's last axes (Ba, Kiros, Hinton 2016). Kept for the way back: mean and
+-- 1/√(variance + epsilon).
 local check = require "perilune.check"
+local core = require "perilune.core"
 local ops = require "perilune.ops.registry"
 local options = require "perilune.ops.options"
 
@@ -20,79 +21,66 @@ local function check_vector(fn, name, v, x, size)
     ("a tensor of %d numbers %s"):format(size, x:dtype()), v)
 end
 
-local function times(x, gamma) return gamma and x * gamma or x end
-
--- y from the normalised x, kept for the way back.
-local function scaled(slot, normalised, gamma, beta)
-  slot.normalised = normalised
-  local y = gamma and normalised * gamma or normalised:clone()
-  if beta then y:add_(beta) end
-  return y
+-- The memory of a vector of statistics, kept for the way back.
+local function kept(slot, key, x, size)
+  slot[key] = slot:buffer(key, x:dtype(), { size })
+  return slot[key]
 end
 
--- The gradients by gamma and beta, sums over the rows, and by x: what is left of gamma·dy when its mean along
--- the normalised axis and the part along the normalised x are taken away.
-local function back(slot, dy, x, gamma, beta, axis)
-  local normalised = slot.normalised
-  dy = dy:reshape(normalised:shape())
-  if slot:needs(2) then slot:add_gradient(2, (dy * normalised):sum(1):reshape(gamma:shape())) end
-  if slot:needs(3) then slot:add_gradient(3, dy:sum(1):reshape(beta:shape())) end
-  if not slot:needs(1) then return end
-  local d = times(dy, gamma and gamma:reshape(gamma:numel()))
-  local along = (d * normalised):mean(axis, true)
-  local dx = (d - d:mean(axis, true)):sub_(normalised * along):mul_(slot.inverse)
-  slot:add_gradient(1, dx:reshape(x:shape()))
+local function result(slot, x) return slot:buffer("y", x:dtype(), x:shape()) end
+
+-- x {…, channels}, gamma and beta that fit.
+local function check_batch(fn, x, gamma, beta)
+  options.check_floats(x, fn, "a tensor {…, channels} of floats")
+  check.arg(x:rank() >= 2, fn, "self", "a tensor {…, channels}", x)
+  local channels = x:size(-1)
+  check_vector(fn, "gamma", gamma, x, channels)
+  check_vector(fn, "beta", beta, x, channels)
+  return channels
 end
 
-local function normalise(slot, matrix, axis, epsilon)
-  local mean, variance = matrix:mean(axis, true), matrix:var(axis, true)
-  slot.inverse = (variance + epsilon):rsqrt_()
-  return (matrix - mean):mul_(slot.inverse), mean, variance
+-- Gradients by x, gamma and beta; `given`: the statistics are constants.
+local function batch_backward(given)
+  return function(slot, dy, x, gamma)
+    local dx, add_x = slot:gradient(1)
+    local dgamma, add_gamma = slot:gradient(2)
+    local dbeta, add_beta = slot:gradient(3)
+    core.nn.batch_norm_backward(dx, dgamma, dbeta, dy, x, slot.mean, slot.inverse, gamma, given, add_x,
+      add_gamma, add_beta)
+  end
 end
 
 --- x {…, C} -> y, and mean {C} and (biased) variance {C} of each channel.
 ops.batch_norm = {
   forward = function(slot, x, gamma, beta, given)
     local fn = "batch_norm"
-    options.check_floats(x, fn, "a tensor {…, channels} of floats")
-    check.arg(x:rank() >= 2 and x:numel() > 0, fn, "self", "a tensor {…, channels} with elements", x)
-    local channels = x:size(-1)
-    check_vector(fn, "gamma", gamma, x, channels)
-    check_vector(fn, "beta", beta, x, channels)
+    local channels = check_batch(fn, x, gamma, beta)
+    check.arg(x:numel() > 0, fn, "self", "a tensor {…, channels} with elements", x)
     local epsilon = epsilon_of(fn, given, { "epsilon" })
-    local matrix = x:reshape(x:numel() // channels, channels)
-    local normalised, mean, variance = normalise(slot, matrix, 1, epsilon)
-    local y = scaled(slot, normalised, gamma, beta)
-    return y:reshape(x:shape()), mean:reshape(channels), variance:reshape(channels)
+    local y, variance = result(slot, x), kept(slot, "variance", x, channels)
+    local mean, inverse = kept(slot, "mean", x, channels), kept(slot, "inverse", x, channels)
+    core.nn.batch_norm(y, mean, variance, inverse, x, gamma, beta, epsilon, false)
+    return y, mean, variance
   end,
-  backward = function(slot, dy, x, gamma, beta) back(slot, dy, x, gamma, beta, 1) end,
+  backward = batch_backward(false),
 }
 
 --- The same with a mean and a variance that are given, and constant.
 ops.batch_norm_inference = {
   forward = function(slot, x, gamma, beta, mean, variance, given)
     local fn = "batch_norm_inference"
-    options.check_floats(x, fn, "a tensor {…, channels} of floats")
-    check.arg(x:rank() >= 2, fn, "self", "a tensor {…, channels}", x)
-    local channels = x:size(-1)
+    local channels = check_batch(fn, x, gamma, beta)
     check.arg(mean ~= nil, fn, "mean", "a tensor, a number for each channel", mean)
     check.arg(variance ~= nil, fn, "variance", "a tensor, a number for each channel", variance)
-    for name, v in pairs { gamma = gamma, beta = beta, mean = mean, variance = variance } do
-      check_vector(fn, name, v, x, channels)
-    end
-    slot.inverse = (variance + epsilon_of(fn, given, { "epsilon" })):rsqrt_()
-    local matrix = x:reshape(x:numel() // math.max(1, channels), channels)
-    return scaled(slot, (matrix - mean):mul_(slot.inverse), gamma, beta):reshape(x:shape())
+    check_vector(fn, "mean", mean, x, channels)
+    check_vector(fn, "variance", variance, x, channels)
+    local epsilon = epsilon_of(fn, given, { "epsilon" })
+    local y, inverse = result(slot, x), kept(slot, "inverse", x, channels)
+    slot.mean = mean
+    core.nn.batch_norm(y, mean, variance, inverse, x, gamma, beta, epsilon, true)
+    return y
   end,
-  backward = function(slot, dy, x, gamma, beta)
-    dy = dy:reshape(slot.normalised:shape())
-    if slot:needs(2) then slot:add_gradient(2, (dy * slot.normalised):sum(1):reshape(gamma:shape())) end
-    if slot:needs(3) then slot:add_gradient(3, dy:sum(1):reshape(beta:shape())) end
-    if slot:needs(1) then
-      local d = times(dy, gamma and gamma:reshape(gamma:numel()))
-      slot:add_gradient(1, (d * slot.inverse):reshape(x:shape()))
-    end
-  end,
+  backward = batch_backward(true),
 }
 
 -- How many of the last axes are meant: -1 or a list such as {-2, -1}.
@@ -123,9 +111,16 @@ ops.layer_norm = {
     for i = 0, count_axes(fn, x, given and given.axes) - 1 do width = width * shape[#shape - i] end
     check_vector(fn, "gamma", gamma, x, width)
     check_vector(fn, "beta", beta, x, width)
-    local matrix = x:reshape(x:numel() // width, width)
-    return scaled(slot, (normalise(slot, matrix, 2, epsilon)), gamma and gamma:reshape(width),
-      beta and beta:reshape(width)):reshape(shape)
+    local y, rows = result(slot, x), x:numel() // width
+    local mean, inverse = kept(slot, "mean", x, rows), kept(slot, "inverse", x, rows)
+    core.nn.layer_norm(y, mean, inverse, x, gamma, beta, epsilon)
+    return y
   end,
-  backward = function(slot, dy, x, gamma, beta) back(slot, dy, x, gamma, beta, 2) end,
+  backward = function(slot, dy, x, gamma)
+    local dx, add_x = slot:gradient(1)
+    local dgamma, add_gamma = slot:gradient(2)
+    local dbeta, add_beta = slot:gradient(3)
+    core.nn.layer_norm_backward(dx, dgamma, dbeta, dy, x, slot.mean, slot.inverse, gamma, add_x, add_gamma,
+      add_beta)
+  end,
 }
