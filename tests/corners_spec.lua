@@ -280,6 +280,15 @@ describe("operators", function()
     assert.same({ 1, 2, 1 }, pl.where(mask, 1, 2):totable())
     assert.equal("float32", pl.where(mask, 1, 2):dtype())
     assert.same({ { 1, 0, 1 }, { 2, 0, 2 } }, pl.where(mask, pl.tensor { { 1 }, { 2 } }, 0):totable())
+    for _, dtype in ipairs { "float32", "float64", "uint8", "int32" } do
+      local long = pl.arange(1, 1003, 1, dtype)
+      local odd = pl.arange(1, 1003, 1, "int32"):mod(2):byte()
+      local left, right = pl.where(odd, 7, long):totable(), pl.where(odd, long, 7):totable()
+      for i, x in ipairs(long:totable()) do
+        assert.equal(i % 2 == 1 and 7 or x, left[i])
+        assert.equal(i % 2 == 1 and x or 7, right[i])
+      end
+    end
     assert.has_error(function() pl.where(mask, 0.5, t) end)
     assert.has_error(function() pl.where(t, 1, 2) end)
   end)

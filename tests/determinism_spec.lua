@@ -32,7 +32,7 @@ describe("threads", function()
   it("do not change a bit", function()
     pl.set_threads(1)
     local expected = bits.all()
-    for _, n in ipairs { 2, 3, 8 } do
+    for _, n in ipairs { 2, 3, 4, 8 } do
       pl.set_threads(n)
       local got = bits.all()
       assert.equal(#expected, #got)
