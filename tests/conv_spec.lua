@@ -56,6 +56,8 @@ local LARGE <const> = {
   { { 9, 9, 9, 40 }, { 5, 5, 40, 70 }, { strides = 2, padding = "same" } },
   { { 20, 7, 7, 12 }, { 3, 3, 6, 34 }, { groups = 2, dilation = 2, padding = "same" } },
   { { 19, 8, 9, 17 }, { 3, 3, 1, 34 }, { groups = 17, padding = "same", activation = "relu" } },
+  { { 3, 30, 21, 40 }, { 5, 5, 40, 3 }, { padding = "same", activation = "relu" } },
+  { { 5, 20, 19, 3 }, { 5, 5, 3, 12 }, {} },
 }
 
 local function drawn(case, dtype)

@@ -36,6 +36,7 @@ typedef struct pl_conv2d_gather {
   const void *packed;
   int64_t part, parts; /* of the channels, in blocks that a tile takes */
   bool add, relu;      /* add: out += instead, and no bias */
+  bool few;            /* channels, half a vector at most; out_pixel is channels; from pack_few */
 } pl_conv2d_gather;
 
 /*
@@ -55,6 +56,9 @@ typedef struct pl_conv2d_kernels {
   /* packed rows first .. first + rows - 1 of depth := from[r*row + c*channel], c < channels */
   void (*pack)(int64_t rows, int64_t channels, const void *from, int64_t row, int64_t channel,
                int64_t first, int64_t depth, void *packed);
+  /* the same for `few` channels: the depth numbers of each channel follow one another */
+  void (*pack_few)(int64_t rows, int64_t channels, const void *from, int64_t row, int64_t channel,
+                   int64_t first, int64_t depth, void *packed);
   void (*pack_bias)(int64_t channels, const void *bias, int64_t depth, void *packed);
   /* d := dy where y > 0 (or dy itself when y is NULL; d may be NULL), sum[c] := sum_p d[p, c] */
   void (*mask)(int64_t pixels, int64_t channels, const void *dy, const void *y, void *d, void *sum);

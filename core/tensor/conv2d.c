@@ -72,6 +72,15 @@ static bool stays_inside(const pl_conv2d_axis *axis, int64_t size) {
          (axis->origin >= 0 && axis->origin + span(axis, axis->count) <= size);
 }
 
+/* Whether vectors are fuller along the patch than along the channels made. */
+static bool makes_few(const pl_conv2d_plan *plan) {
+  const pl_conv2d *g = plan->g;
+  const int64_t lanes = kernels_of(plan->dtype)->lanes;
+  const int64_t run = plan->from_channels * (g->dilation[1] == 1 ? g->kernel[1] : 1);
+  return g->groups == 1 && !plan->pooled && 2 * plan->to_channels <= lanes && run >= lanes &&
+         (!plan->backward || g->stride[1] == 1);
+}
+
 bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtype,
                          pl_conv2d_pass pass) {
   const bool backward = pass == PL_CONV2D_BACKWARD, pooled = pass == PL_CONV2D_POOLED;
@@ -87,6 +96,7 @@ bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtyp
   plan->depthwise = g->groups > 1 && g->groups == g->in_channels;
   plan->from_channels = backward ? g->out_channels : g->in_channels;
   plan->to_channels = backward ? g->in_channels : g->out_channels;
+  plan->few = makes_few(plan);
   int64_t widest[2] = {0, 0}, most[2] = {1, 1}, tallest_step = 1, extent = 1;
   for (int a = 0; a < 2; a++) {
     plan->from[a] = backward ? g->out[a] : g->in[a];
@@ -142,7 +152,9 @@ bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtyp
     if (!pl_size_mul(plan->rows * plan->images, most[1] * plan->wide, &plan->before_pool))
       return false;
   }
-  plan->parts = g->groups > 1 || pooled ? 1 : pl_most(1, pl_least(4, packed * size / WEIGHT_BYTES));
+  plan->parts = g->groups > 1 || pooled || plan->few
+                    ? 1
+                    : pl_most(1, pl_least(4, packed * size / WEIGHT_BYTES));
   plan->window = window;
   plan->runs_at = 0;
   if (!pl_add_room(&plan->bytes, plan->runs_room, sizeof(pl_conv2d_run))) return false;
@@ -213,8 +225,9 @@ static void pack_task(void *context, int64_t chunk) {
   const int64_t in = g->in_channels / g->groups, out = g->out_channels / g->groups;
   const char *from =
       job->kernel + ((ky * g->kernel[1] + kx) * in * g->out_channels + group * out) * size;
-  job->kernels->pack(rows, channels, from, plan->backward ? 1 : g->out_channels,
-                     plan->backward ? g->out_channels : 1, tap * rows, job->depth, packed);
+  (plan->few ? job->kernels->pack_few : job->kernels->pack)(
+      rows, channels, from, plan->backward ? 1 : g->out_channels,
+      plan->backward ? g->out_channels : 1, tap * rows, job->depth, packed);
 }
 
 /* y, which := the largest of each 2×2 pixels of a strip's rows, which lie in `before`. */
@@ -268,7 +281,8 @@ static void pass_task(void *context, int64_t chunk) {
                              .part = part,
                              .parts = plan->parts,
                              .add = job->add,
-                             .relu = job->relu};
+                             .relu = job->relu,
+                             .few = plan->few};
   const int64_t slot = plan->direct && !plan->pooled ? -1 : pl_slots_take(&job->slots);
   if (plan->direct) {
     from += (y * plan->from[1] + ax->origin) * plan->from_channels * size;

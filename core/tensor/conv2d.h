@@ -24,6 +24,7 @@ typedef struct pl_conv2d_plan {
   const pl_conv2d *g;
   pl_dtype dtype;
   bool backward, pooled, depthwise, direct; /* direct: no patch leaves the image */
+  bool few;                                 /* channels that are made, for kernels of their own */
   int64_t from[2], from_channels, to[2], to_channels;
   int64_t phases[2];                /* the strides, backwards; one of them is one stride-1 pass */
   int64_t images, rows, strips;     /* of an image's rows, to a task */

@@ -49,7 +49,13 @@ local INSTANCES <const> = {
   { { 1, 9, 10, 17 }, { 3, 3, 17, 18 }, {} },
   { { 2, 7, 5, 16 }, { 3, 3, 16, 17 }, { padding = { 2, 0, 1, 3 } } },
   { { 1, 2, 5, 18 }, { 3, 3, 18, 16 }, { padding = { 4, 3, 0, 4 } } },
+  -- long patches into few channels, rows that are cut into tiles and what is left
+  { { 1, 2, 11, 9 }, { 2, 3, 9, 3 }, { padding = "same", strides = { 2, 1 } } },
 }
+for few = 1, 8 do
+  INSTANCES[#INSTANCES + 1] = { { 1, 2, 5, 19 }, { 1, 1, 19, few }, {} }
+  INSTANCES[#INSTANCES + 1] = { { 1, 3, 9, few }, { 2, 2, few, 10 }, {} }
+end
 
 local function instances(bias)
   local list = {}
