@@ -70,6 +70,76 @@ local function filled(n)
   return list
 end
 
+-- Winograd's F(2×2, 3×3) by the signs' sizes alone: what each of its three steps adds up (see
+-- core/kernels/winograd.inc). B and A by rows of four, G by rows of three.
+local B <const> = { { 1, 0, 1, 0 }, { 0, 1, 1, 0 }, { 0, 1, 1, 0 }, { 0, 1, 0, 1 } }
+local G <const> = { { 1, 0, 0 }, { 0.5, 0.5, 0.5 }, { 0.5, 0.5, 0.5 }, { 0, 0, 1 } }
+local A <const> = { { 1, 1, 1, 0 }, { 0, 1, 1, 1 } }
+
+-- |m| |t| |m|ᵀ for a square t, rows after one another.
+local function spread(m, t)
+  local n, list = #m[1], {}
+  for i = 1, #m do
+    for j = 1, #m do
+      local sum = 0.0
+      for r = 1, n do
+        for c = 1, n do sum = sum + m[i][r] * m[j][c] * math.abs(t[(r - 1) * n + c]) end
+      end
+      list[#list + 1] = sum
+    end
+  end
+  return list
+end
+
+-- Whether the core takes Winograd's way (core/tensor/winograd.c).
+local function by_winograd(g, kernel)
+  return kernel.shape[1] == 3 and kernel.shape[2] == 3 and g.groups == 1 and g.stride_y == 1 and g.stride_x == 1
+    and g.dilation_y == 1 and g.dilation_x == 1 and g.channels >= 16 and g.many >= 16
+    and ((g.height + 1) // 2) * ((g.width + 1) // 2) >= 16
+end
+
+-- An output's error is of the size of its whole tile's products, of which its own terms are a part.
+local function winograd_magnitudes(x, kernel, g, magnitudes)
+  local height, width, many = x.shape[2], x.shape[3], g.many
+  local u = {}
+  for c = 0, g.channels - 1 do
+    for d = 0, many - 1 do
+      local taps = {}
+      for tap = 0, 8 do taps[tap + 1] = kernel.data[(tap * g.channels + c) * many + d + 1] end
+      u[c * many + d] = spread(G, taps)
+    end
+  end
+  for image = 0, g.batch - 1 do
+    for ty = 0, g.height - 1, 2 do
+      for tx = 0, g.width - 1, 2 do
+        local v = {}
+        for c = 0, g.channels - 1 do
+          local tile = {}
+          for p = 0, 15 do
+            local iy, ix = ty + p // 4 - g.top, tx + p % 4 - g.left
+            local inside = iy >= 0 and iy < height and ix >= 0 and ix < width
+            tile[p + 1] = inside and x.data[((image * height + iy) * width + ix) * g.channels + c + 1] or 0.0
+          end
+          v[c] = spread(B, tile)
+        end
+        for d = 0, many - 1 do
+          local m = filled(16)
+          for c = 0, g.channels - 1 do
+            for t = 1, 16 do m[t] = m[t] + v[c][t] * u[c * many + d][t] end
+          end
+          for q, sum in ipairs(spread(A, m)) do
+            local row, column = ty + (q - 1) // 2, tx + (q - 1) % 2
+            if row < g.height and column < g.width then
+              local k = ((image * g.height + row) * g.width + column) * many + d + 1
+              magnitudes[k] = math.max(magnitudes[k], sum)
+            end
+          end
+        end
+      end
+    end
+  end
+end
+
 --- x {N,H,W,C}, kernel {h,w,C/groups,D}, bias {D} or nil. The magnitude is the sum of what was added up.
 function conv.conv2d(x, kernel, bias, options)
   local g = conv.geometry(x, kernel, options)
@@ -83,6 +153,7 @@ function conv.conv2d(x, kernel, bias, options)
     local product = x.data[i] * kernel.data[j]
     sums[k], magnitudes[k] = sums[k] + product, magnitudes[k] + math.abs(product)
   end)
+  if by_winograd(g, kernel) then winograd_magnitudes(x, kernel, g, magnitudes) end
   if options.activation == "relu" then
     for k = 1, n do sums[k] = math.max(sums[k], 0.0) end
   end
