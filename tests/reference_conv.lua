@@ -93,9 +93,11 @@ end
 
 -- Whether the core takes Winograd's way (core/tensor/winograd.c).
 local function by_winograd(g, kernel)
-  return kernel.shape[1] == 3 and kernel.shape[2] == 3 and g.groups == 1 and g.stride_y == 1 and g.stride_x == 1
-    and g.dilation_y == 1 and g.dilation_x == 1 and g.channels >= 16 and g.many >= 16
-    and ((g.height + 1) // 2) * ((g.width + 1) // 2) >= 16
+  local tiles = ((g.height + 1) // 2) * ((g.width + 1) // 2)
+  for _, size in ipairs { g.groups, g.stride_y, g.stride_x, g.dilation_y, g.dilation_x } do
+    if size ~= 1 then return false end
+  end
+  return kernel.shape[1] == 3 and kernel.shape[2] == 3 and g.channels >= 16 and g.many >= 16 and tiles >= 16
 end
 
 -- An output's error is of the size of its whole tile's products, of which its own terms are a part.
