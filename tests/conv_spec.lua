@@ -169,6 +169,21 @@ describe("a convolution", function()
     for i = 1, 3 do assert.is_true((twice[i] / 2):allclose(once[i], { rtol = 1e-12, atol = 1e-12 })) end
   end)
 
+  it("gives an empty batch gradients of 0, and adds none", function()
+    for _, size in ipairs { { 5, 3, 4 }, { 9, 16, 17 } } do -- the definition's way, and Winograd's
+      local n, channels, filters = table.unpack(size)
+      local x, dy = pl.zeros(0, n, n, channels), pl.zeros(0, n - 2, n - 2, filters)
+      local kernel = pl.ones(3, 3, channels, filters)
+      for _, add in ipairs { false, true } do
+        local dkernel, dbias = kernel * 5, pl.ones(filters) * 5
+        core.nn.conv2d_backward(x:clone(), dkernel, dbias, dy, x, kernel, nil, 1, 1, 0, 0, 0, 0, 1, 1, 1, false,
+          add, add, add)
+        local expected = add and 5.0 or 0.0
+        assert.is_true(dkernel:eq(expected):all() and dbias:eq(expected):all(), ("%d channels"):format(channels))
+      end
+    end
+  end)
+
   it("carries NaN and infinity where they are seen, and nowhere else", function()
     local x, kernel = pl.zeros(1, 5, 5, 3), pl.ones(3, 3, 3, 4)
     x[1][2][2][1], x[1][5][5][2] = 0 / 0, math.huge
