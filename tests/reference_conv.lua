@@ -100,43 +100,39 @@ local function by_winograd(g, kernel)
   return kernel.shape[1] == 3 and kernel.shape[2] == 3 and g.channels >= 16 and g.many >= 16 and tiles >= 16
 end
 
+-- The 4×4 numbers of one channel that the tile of outputs from (row, column) on sees.
+local function tile_of(x, g, image, row, column, channel)
+  local height, width, tile = x.shape[2], x.shape[3], {}
+  for p = 0, 15 do
+    local iy, ix = row + p // 4 - g.top, column + p % 4 - g.left
+    local inside = iy >= 0 and iy < height and ix >= 0 and ix < width
+    tile[p + 1] = inside and x.data[((image * height + iy) * width + ix) * g.channels + channel + 1] or 0.0
+  end
+  return tile
+end
+
 -- An output's error is of the size of its whole tile's products, of which its own terms are a part.
 local function winograd_magnitudes(x, kernel, g, magnitudes)
-  local height, width, many = x.shape[2], x.shape[3], g.many
   local u = {}
-  for c = 0, g.channels - 1 do
-    for d = 0, many - 1 do
-      local taps = {}
-      for tap = 0, 8 do taps[tap + 1] = kernel.data[(tap * g.channels + c) * many + d + 1] end
-      u[c * many + d] = spread(G, taps)
-    end
+  for i = 0, g.channels * g.many - 1 do
+    local taps = {}
+    for tap = 0, 8 do taps[tap + 1] = kernel.data[tap * g.channels * g.many + i + 1] end
+    u[i] = spread(G, taps)
   end
-  for image = 0, g.batch - 1 do
-    for ty = 0, g.height - 1, 2 do
-      for tx = 0, g.width - 1, 2 do
-        local v = {}
-        for c = 0, g.channels - 1 do
-          local tile = {}
-          for p = 0, 15 do
-            local iy, ix = ty + p // 4 - g.top, tx + p % 4 - g.left
-            local inside = iy >= 0 and iy < height and ix >= 0 and ix < width
-            tile[p + 1] = inside and x.data[((image * height + iy) * width + ix) * g.channels + c + 1] or 0.0
-          end
-          v[c] = spread(B, tile)
-        end
-        for d = 0, many - 1 do
-          local m = filled(16)
-          for c = 0, g.channels - 1 do
-            for t = 1, 16 do m[t] = m[t] + v[c][t] * u[c * many + d][t] end
-          end
-          for q, sum in ipairs(spread(A, m)) do
-            local row, column = ty + (q - 1) // 2, tx + (q - 1) % 2
-            if row < g.height and column < g.width then
-              local k = ((image * g.height + row) * g.width + column) * many + d + 1
-              magnitudes[k] = math.max(magnitudes[k], sum)
-            end
-          end
-        end
+  local across, down = (g.width + 1) // 2, (g.height + 1) // 2
+  for n = 0, g.batch * down * across - 1 do
+    local image, row, column = n // (down * across), n // across % down * 2, n % across * 2
+    local v = {}
+    for c = 0, g.channels - 1 do v[c] = spread(B, tile_of(x, g, image, row, column, c)) end
+    for d = 0, g.many - 1 do
+      local m = filled(16)
+      for c = 0, g.channels - 1 do
+        for t = 1, 16 do m[t] = m[t] + v[c][t] * u[c * g.many + d][t] end
+      end
+      for q, sum in ipairs(spread(A, m)) do
+        local py, px = row + (q - 1) // 2, column + (q - 1) % 2
+        local k = ((image * g.height + py) * g.width + px) * g.many + d + 1
+        if py < g.height and px < g.width then magnitudes[k] = math.max(magnitudes[k], sum) end
       end
     end
   end
