@@ -7,6 +7,9 @@
 #include <limits.h>
 #include <lua.h>
 #include <lualib.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -269,7 +272,17 @@ static int protected_main(lua_State *L) {
   return 1;
 }
 
+/* A step frees what the next one allocates: kept, it need not come from the system again, which
+** clears every page that it gives. */
+static void keep_freed_memory(void) {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 32 << 20); /* the most that glibc takes */
+  mallopt(M_TRIM_THRESHOLD, 128 << 20);
+#endif
+}
+
 int main(int argc, char **argv) {
+  keep_freed_memory();
   static char *nameless[] = {"perilune", NULL};
   command_line line = {.argc = argc, .argv = argv, .script = argc};
   if (argc < 1) line.argc = 1, line.argv = nameless, line.script = 1;

@@ -379,6 +379,17 @@ add {
   reference = function(arrays) return reference.matmul(table.unpack(arrays)) end,
 }
 add {
+  name = "addmm", dtypes = FLOATS, operands = { "small", "small", "small" }, eps = 4, mixed = true,
+  instances = {
+    { { 1, 1 }, { 1, 1 }, { 1, 1 } }, { { 3, 17 }, { 3, 5 }, { 5, 17 }, args = { 0.5 } },
+    { { 17 }, { 3, 5 }, { 5, 17 } }, { { 3, 1 }, { 3, 5 }, { 5, 17 }, args = { -2 } }, { {}, { 3, 2 }, { 2, 4 } },
+    { { 3, 4 }, { 3, 0 }, { 0, 4 }, args = { 3 } }, { { 0, 4 }, { 0, 3 }, { 3, 4 } }, { { 4 }, { 2, 0 }, { 0, 4 } },
+    { { 1 }, { 5, 7 }, { 7, 1 } }, { { 67 }, { 260, 19 }, { 19, 67 } },
+    { { 67, 261 }, { 67, 300 }, { 300, 261 }, args = { 0.25 } }, { { 9, 530 }, { 9, 2 }, { 2, 530 } },
+  },
+  reference = function(arrays, args) return reference.addmm(args[1] or 1, table.unpack(arrays)) end,
+}
+add {
   name = "dot", dtypes = FLOATS, operands = { "small", "small" }, eps = 4, mixed = true,
   instances = {
     { { 0 }, { 0 } }, { { 1 }, { 1 } }, { { 17 }, { 17 } }, { { 1031 }, { 1031 } }, { { 40000 }, { 40000 } },

@@ -219,6 +219,7 @@ local CALLS <const> = {
   argsort = { { m, 1, true }, { "tensor", "axis?", "boolean?" } },
   topk = { { m, 2, 2, true }, { "tensor", "k", "axis?", "boolean?" } },
   matmul = { { m, tensor(3, 2) }, { false, "matrix" } },
+  addmm = { { tensor(2), m, tensor(3, 2), 0.5 }, { "tensor", "matrix", "matrix", "number?" } },
   dot = { { tensor(3), tensor(3) }, { "vector", "vector" } },
   gather = { { m, 1, tensor({ 1, 3 }, "int32") }, { "tensor", "axis", "gather_index" } },
   index_select = { { m, 1, { 1 } }, { "tensor", "axis", "indices" } },

@@ -468,6 +468,16 @@ function reference.matmul(a, b)
   return result
 end
 
+--- beta * t + a·b, t being expanded to the product's shape.
+function reference.addmm(beta, t, a, b)
+  local product = reference.matmul(a, b)
+  for i, x in ipairs(reference.expand(t, product.shape).data) do
+    product.data[i] = product.data[i] + beta * x
+    product.magnitude[i] = product.magnitude[i] + math.abs(beta * x)
+  end
+  return product
+end
+
 -- Indexing --------------------------------------------------------------------------------------------
 
 --- result[i][j]… = a at index[i][j]… along the axis; index may be shorter on the other axes.

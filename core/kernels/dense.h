@@ -8,6 +8,9 @@
 #include <stdint.h>
 
 typedef struct pl_dense_kernels {
+  /* y[r, c] := beta * x[r, c]; rows lie x_row and y_row apart */
+  void (*scale)(int64_t rows, int64_t columns, double beta, const void *x, int64_t x_row, void *y,
+                int64_t y_row);
   /* y[r, c] := y + bias[c], then max(0, …) with relu; rows lie `leading` apart; bias may be NULL */
   void (*bias_relu)(int64_t rows, int64_t columns, void *y, int64_t leading, const void *bias,
                     bool relu);

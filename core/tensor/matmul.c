@@ -60,6 +60,13 @@ static char *at(const pl_tensor *t, const int64_t *batch, int64_t row, int64_t c
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
+static void start_tile(const matmul_job *job, int64_t m, int64_t n, int64_t row, int64_t column,
+                       void *c) {
+  const pl_tensor *input = job->extra.input;
+  pl_kernels_get()->dense[job->out->dtype]->scale(
+      m, n, job->extra.beta, at(input, NULL, row, column), input->stride[0], c, job->n);
+}
+
 static void finish_tile(const matmul_job *job, int64_t m, int64_t n, int64_t column, void *c) {
   const pl_matmul_extra *extra = &job->extra;
   const char *bias = extra->bias;
@@ -76,7 +83,7 @@ static void own_tile(const matmul_job *job, int64_t m, int64_t n, const void *a,
   product.a_step = a_turned ? job->a_layout.leading : 1;
   product.b_step = b_turned ? 1 : job->b_layout.leading;
   product.b_column = b_turned ? job->b_layout.leading : 1;
-  product.add = job->extra.accumulate;
+  product.add = job->extra.accumulate || job->extra.input != NULL;
   job->own->product(&product);
 }
 
@@ -97,14 +104,16 @@ static void matmul_tile(void *context, int64_t chunk) {
   int k = (int)job->k, lda = (int)job->a_layout.leading, ldb = (int)job->b_layout.leading;
   int ldc = (int)job->n;
   const pl_matmul_extra *extra = &job->extra;
+  const bool add = extra->accumulate || extra->input != NULL;
+  if (extra->input != NULL) start_tile(job, m, n, row, column, c);
   if (job->own != NULL)
     own_tile(job, m, n, a, b, c);
   else if (job->out->dtype == PL_FLOAT32)
     cblas_sgemm(CblasRowMajor, job->a_layout.transpose, job->b_layout.transpose, m, n, k, 1.0f, a,
-                lda, b, ldb, extra->accumulate ? 1.0f : 0.0f, c, ldc);
+                lda, b, ldb, add ? 1.0f : 0.0f, c, ldc);
   else
     cblas_dgemm(CblasRowMajor, job->a_layout.transpose, job->b_layout.transpose, m, n, k, 1.0, a,
-                lda, b, ldb, extra->accumulate ? 1.0 : 0.0, c, ldc);
+                lda, b, ldb, add ? 1.0 : 0.0, c, ldc);
   if (extra->bias != NULL || extra->relu) finish_tile(job, m, n, column, c);
 }
 
@@ -155,7 +164,10 @@ void pl_matmul_with(const pl_tensor *out, const pl_tensor *a, const pl_tensor *b
   job.n = out->shape[out->rank - 1];
   job.k = a->shape[a->rank - 1];
   if (job.k == 0) {
-    if (!extra.accumulate) memset(out->data, 0, (size_t)out->numel * pl_dtype_size(out->dtype));
+    if (extra.input != NULL)
+      start_tile(&job, job.m, job.n, 0, 0, out->data);
+    else if (!extra.accumulate)
+      memset(out->data, 0, (size_t)out->numel * pl_dtype_size(out->dtype));
     if (extra.bias != NULL || extra.relu)
       finish_tile(&job, out->numel / job.n, job.n, 0, out->data);
     return;

@@ -59,8 +59,8 @@ function TwoLayerNet:loss(X, y, options)
   local W1, b1, W2, b2 = self.params.W1, self.params.b1, self.params.W2, self.params.b2
 
   -- Forward.
-  local hidden = (X:matmul(W1) + b1):relu_() -- {N, H}
-  local scores = hidden:matmul(W2) + b2 -- {N, C}
+  local hidden = b1:addmm(X, W1):relu_() -- {N, H}
+  local scores = b2:addmm(hidden, W2) -- {N, C}
   if y == nil then return scores end
 
   local reg = read_options("loss", options or {}, LOSS_OPTIONS).reg
@@ -72,10 +72,10 @@ function TwoLayerNet:loss(X, y, options)
   -- Backward. The loss changes with the scores by what the softmax has too much, a row's share of it.
   local target = y:unsqueeze(2):eq(pl.arange(1, C, 1, "int32")):to(X:dtype()) -- {N, C}, 1 at the right class
   local dscores = (log_p:exp() - target) / N
-  local dW2 = hidden:t():matmul(dscores):add_(W2, 2 * reg)
+  local dW2 = W2:addmm(hidden:t(), dscores, 2 * reg)
   local db2 = dscores:sum(1)
   local dhidden = dscores:matmul(W2:t()):masked_fill_(hidden:le(0), 0) -- {N, H}, only where relu was open
-  local dW1 = X:t():matmul(dhidden):add_(W1, 2 * reg)
+  local dW1 = W1:addmm(X:t(), dhidden, 2 * reg)
   local db1 = dhidden:sum(1)
   return loss, { W1 = dW1, b1 = db1, W2 = dW2, b2 = db2 }
 end

@@ -74,16 +74,21 @@ def two_layer(hidden):
     def make():
         return nn.Sequential(nn.Linear(3072, int(hidden)), nn.ReLU(), nn.Linear(int(hidden), 10))
 
+    reg = 0.25
     data, labels = torch.randn(49000, 3072), torch.randint(0, 10, (49000,))
     for way, model, _ in ways(make, data):
-        optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, weight_decay=0.5)
+        weights = [p for p in model.parameters() if p.dim() == 2]
+        biases = [p for p in model.parameters() if p.dim() == 1]
+        optimizer = torch.optim.SGD([{"params": weights, "weight_decay": 2 * reg}, {"params": biases}], lr=1e-4)
         loss_of = nn.CrossEntropyLoss()
 
-        def step(model=model, optimizer=optimizer):
+        def step(model=model, weights=weights, optimizer=optimizer):
             rows = torch.randint(0, 49000, (200,))
             optimizer.zero_grad(set_to_none=True)
             loss = loss_of(model(data[rows]), labels[rows])
             loss.backward()
+            with torch.no_grad():  # the optimizer decays; the loss that is reported has the term too
+                loss += reg * sum(torch.dot(w.view(-1), w.view(-1)) for w in weights)
             optimizer.step()
             return loss.item()
 

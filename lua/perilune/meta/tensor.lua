@@ -491,6 +491,14 @@ function Tensor:log_softmax(axis) end
 ---@return Tensor|number
 function Tensor:matmul(other) end
 
+--- beta·self + a·b in one go: `b1:addmm(X, W1)`. self expands to the product's shape; with beta 0 it is not
+--- read. Floats only.
+---@param a Tensor {m, k}
+---@param b Tensor {k, n}
+---@param beta? number 1 by default
+---@return Tensor {m, n}
+function Tensor:addmm(a, b, beta) end
+
 --- The product of two vectors.
 ---@param other Tensor
 ---@return number

@@ -1,4 +1,4 @@
--- The derivative of matrix products: dA = dY·Bᵀ, dB = Aᵀ·dY, summed over matrices that were broadcast.
+-- The derivatives of matrix products: dA = dY·Bᵀ, dB = Aᵀ·dY, summed over matrices that were broadcast.
 local ops = require "perilune.ops.registry"
 local shapes = require "perilune.ops.shapes"
 
@@ -17,5 +17,15 @@ ops.matmul = {
       local db = left:transpose(-1, -2):matmul(dy)
       slot:add_gradient(2, shapes.sum_to(db, right:shape()):reshape(b:shape()))
     end
+  end,
+}
+
+ops.addmm = {
+  backward = function(slot, dy, t, a, b, beta)
+    if slot:needs(1) then
+      slot:add_gradient(1, shapes.sum_to(beta and dy * beta or dy, t:shape()))
+    end
+    if slot:needs(2) then slot:add_gradient(2, dy:matmul(b:t())) end
+    if slot:needs(3) then slot:add_gradient(3, a:t():matmul(dy)) end
   end,
 }
