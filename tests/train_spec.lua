@@ -5,6 +5,7 @@ local pl = require "perilune"
 local shell = require "tests.shell"
 local world = require "tests.world"
 package.path = "scripts/?.lua;" .. package.path
+local convnets = require "nets.convnets"
 local TwoLayerNet = require "nets.two_layer_net"
 local nn, raises = pl.nn, world.raises
 
@@ -321,6 +322,20 @@ describe("a step", function()
       epochs = 40, verbose = 0, batch_size = 24, validation_data = images.val, callbacks = { count },
     })
     assert.is_true(sizes[40] - sizes[2] < 40, ("%.1f kB more after 400 steps"):format(sizes[40] - sizes[2]))
+  end)
+
+  it("takes no memory for what it computes but what it took at the first", function()
+    local model = convnets.c { padding = "same" }
+    model:compile { optimizer = "adam", loss = "sparse_categorical_crossentropy" }
+    local x, y = pl.rng(1):randn(8, 32, 32, 3), pl.rng(2):randint(1, 11, { 8 })
+    for _ = 1, 2 do model:train_on_batch(x, y) end
+    collectgarbage()
+    collectgarbage "stop"
+    local before = collectgarbage "count"
+    model:train_on_batch(x, y)
+    local kilobytes = collectgarbage "count" - before
+    collectgarbage "restart"
+    assert.is_true(kilobytes < 64, ("%.0f kB"):format(kilobytes)) -- the smallest activation has 128
   end)
 end)
 

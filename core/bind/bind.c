@@ -180,6 +180,24 @@ void *pl_push_workspace(lua_State *L, const char *fn, size_t bytes) {
   return align(lua_touserdata(L, -1));
 }
 
+void *pl_push_scratch(lua_State *L, const char *fn, size_t bytes) {
+  static const char key = 0;
+  enum { MOST = 1 << 28 };
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &key);
+  if (lua_rawlen(L, -1) >= bytes + ALIGNMENT) return align(lua_touserdata(L, -1));
+  lua_pop(L, 1);
+  if (bytes < MOST) { /* what was kept may go before the larger one comes */
+    lua_pushnil(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
+  }
+  void *scratch = pl_push_workspace(L, fn, bytes);
+  if (bytes < MOST) {
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
+  }
+  return scratch;
+}
+
 pl_tensor *pl_push_tensor(lua_State *L, const char *fn, pl_dtype dtype, int rank,
                           const int64_t *shape) {
   luaL_checkstack(L, 8, NULL);

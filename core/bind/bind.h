@@ -45,6 +45,9 @@ pl_tensor *pl_push_contiguous(lua_State *L, const char *fn, int arg);
 void pl_copy(const pl_tensor *to, const pl_tensor *from);
 /* Lua owns it, so that an error cannot leak it. Aligned to 64 bytes. */
 void *pl_push_workspace(lua_State *L, const char *fn, size_t bytes);
+/* The same, of memory that the state keeps: it is the next one's too, so only one is in use at a time, and
+** nothing in it outlives an allocation. */
+void *pl_push_scratch(lua_State *L, const char *fn, size_t bytes);
 
 /* to := the tensor at arg, broadcast and cast, even where their memory overlaps. */
 void pl_assign(lua_State *L, const char *fn, const pl_tensor *to, int arg);

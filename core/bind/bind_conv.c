@@ -174,7 +174,7 @@ static int bind_conv2d(lua_State *L) {
   pl_conv2d_plan plan;
   if (!pl_conv2d_plan_make(&plan, &g, x->dtype, pooled ? PL_CONV2D_POOLED : PL_CONV2D_FORWARD))
     raise_room(L, fn);
-  void *workspace = pl_push_workspace(L, fn, plan.bytes);
+  void *workspace = pl_push_scratch(L, fn, plan.bytes);
   pl_conv2d_forward(&plan, x->data, kernel->data, bias != NULL ? bias->data : NULL, relu, y->data,
                     which != NULL ? which->data : NULL, workspace);
   return 0;
@@ -187,25 +187,26 @@ static void back_through_pool(lua_State *L, const char *fn, const pl_conv2d *g, 
   pl_conv2d_pool_plan plan;
   if (dkernel != NULL) {
     if (!pl_conv2d_pool_plan_make(&plan, g, x->dtype, false)) raise_room(L, fn);
-    void *workspace = pl_push_workspace(L, fn, plan.bytes);
+    void *workspace = pl_push_scratch(L, fn, plan.bytes);
     pl_conv2d_pool_backward_kernel(&plan, x->data, d, which->data, add[1], dkernel->data,
                                    workspace);
     lua_pop(L, 1);
   }
   if (dx != NULL && dx->numel > 0) {
     if (!pl_conv2d_pool_plan_make(&plan, g, x->dtype, true)) raise_room(L, fn);
-    void *workspace = pl_push_workspace(L, fn, plan.bytes);
+    void *workspace = pl_push_scratch(L, fn, plan.bytes);
     pl_conv2d_pool_backward_data(&plan, d, which->data, kernel->data, add[0], dx->data, workspace);
   }
 }
 
 /* core.nn.conv2d_backward(dx|nil, dkernel|nil, dbias|nil, dy, x, kernel, y|nil, stride_y, …,
-** groups, relu, add_dx, add_dkernel, add_dbias, pooled, which|nil): y, the result of the forward
-** pass, is needed with relu, which with pooled. */
+** groups, relu, add_dx, add_dkernel, add_dbias, pooled, which|nil, dz|nil): y, the result of the
+** forward pass, is needed with relu, and dz, memory for the masked gradient, unless dbias alone is
+** asked for; which is needed with pooled. */
 static int bind_conv2d_backward(lua_State *L) {
   const char *fn = is_depthwise(L) ? "depthwise_conv2d_backward" : "conv2d_backward";
   enum { FLAGS = 8 + GEOMETRY };
-  lua_settop(L, FLAGS + 5);
+  lua_settop(L, FLAGS + 6);
   const pl_tensor *x = check_operand(L, 5, fn, "x", 4, NULL);
   const pl_tensor *kernel = check_operand(L, 6, fn, "kernel", 4, x);
   const pl_conv2d g = check_geometry(L, 8, fn, x, kernel);
@@ -223,26 +224,25 @@ static int bind_conv2d_backward(lua_State *L) {
   if (dx != NULL) check_shape(L, fn, "dx", dx, 4, x->shape);
   if (dkernel != NULL) check_shape(L, fn, "dkernel", dkernel, 4, kernel->shape);
   check_bias(L, fn, "dbias", dbias, &g);
-  const pl_tensor *const all[] = {dy, x, kernel, y, which, dx, dkernel, dbias};
-  check_apart(L, fn, "dx", dx, all, 5);
-  check_apart(L, fn, "dkernel", dkernel, all, 6);
-  check_apart(L, fn, "dbias", dbias, all, 7);
+  const pl_tensor *dz = NULL;
+  if (relu && (dx != NULL || dkernel != NULL)) {
+    dz = check_operand(L, FLAGS + 6, fn, "dz", 4, x);
+    check_shape(L, fn, "dz", dz, 4, shape);
+  }
+  const pl_tensor *const all[] = {dy, x, kernel, y, which, dx, dkernel, dbias, dz};
+  static const char *const written[] = {"dx", "dkernel", "dbias", "dz"};
+  for (int i = 5; i < 9; i++) check_apart(L, fn, written[i - 5], all[i], all, i);
 
   bool add[3];
   static const char *const names[] = {"add_dx", "add_dkernel", "add_dbias"};
   for (int i = 0; i < 3; i++) add[i] = pl_opt_boolean(L, FLAGS + 1 + i, fn, names[i], false);
-  const void *d = dy->data;
-  if (dy->numel > 0 && (dbias != NULL || relu)) {
+  const void *d = dz != NULL ? dz->data : dy->data;
+  if (dy->numel > 0 && (dbias != NULL || dz != NULL)) {
     const int64_t pixels = dy->numel / g.out_channels;
-    pl_tensor *masked = NULL;
-    if (relu && (dx != NULL || dkernel != NULL)) {
-      masked = pl_push_tensor(L, fn, dy->dtype, 4, dy->shape);
-      d = masked->data;
-    }
     void *workspace =
-        pl_push_workspace(L, fn, pl_conv2d_mask_bytes(pixels, g.out_channels, dy->dtype));
+        pl_push_scratch(L, fn, pl_conv2d_mask_bytes(pixels, g.out_channels, dy->dtype));
     pl_conv2d_mask(pixels, g.out_channels, dy->dtype, dy->data, y != NULL ? y->data : NULL,
-                   masked != NULL ? masked->data : NULL, dbias != NULL ? dbias->data : NULL, add[2],
+                   dz != NULL ? dz->data : NULL, dbias != NULL ? dbias->data : NULL, add[2],
                    workspace);
   } else if (dbias != NULL && !add[2]) {
     memset(dbias->data, 0, (size_t)dbias->numel * pl_dtype_size(dbias->dtype));
@@ -254,14 +254,14 @@ static int bind_conv2d_backward(lua_State *L) {
   if (dkernel != NULL) {
     pl_conv2d_kernel_plan plan;
     if (!pl_conv2d_kernel_plan_make(&plan, &g, x->dtype)) raise_room(L, fn);
-    void *workspace = pl_push_workspace(L, fn, plan.bytes);
+    void *workspace = pl_push_scratch(L, fn, plan.bytes);
     pl_conv2d_backward_kernel(&plan, x->data, d, add[1], dkernel->data, workspace);
     lua_pop(L, 1);
   }
   if (dx != NULL && dx->numel > 0) {
     pl_conv2d_plan plan;
     if (!pl_conv2d_plan_make(&plan, &g, x->dtype, PL_CONV2D_BACKWARD)) raise_room(L, fn);
-    void *workspace = pl_push_workspace(L, fn, plan.bytes);
+    void *workspace = pl_push_scratch(L, fn, plan.bytes);
     pl_conv2d_backward_data(&plan, d, kernel->data, add[0], dx->data, workspace);
   }
   return 0;

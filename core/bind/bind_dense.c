@@ -90,7 +90,7 @@ static int bind_dense_backward(lua_State *L) {
     }
     if (dy->numel == 0) return 0;
   }
-  void *workspace = db != NULL ? pl_push_workspace(L, fn, pl_dense_workspace(dy)) : NULL;
+  void *workspace = db != NULL ? pl_push_scratch(L, fn, pl_dense_workspace(dy)) : NULL;
   pl_dense_bias_backward(dy, y, dz, db, add[2], workspace);
   if (x->numel == 0) return 0;
   const pl_tensor grad = matrix(y != NULL ? dz : dy), in = matrix(x);

@@ -21,7 +21,7 @@ static void run(lua_State *L, const char *fn, const pl_dropout *d, bool planes, 
     return;
   }
   const int64_t count = x->shape[0] * x->shape[3];
-  void *workspace = pl_push_workspace(L, fn, (size_t)count * pl_dtype_size(x->dtype));
+  void *workspace = pl_push_scratch(L, fn, (size_t)count * pl_dtype_size(x->dtype));
   pl_dropout_channels(d, x, y, add, workspace);
 }
 

@@ -53,7 +53,7 @@ static int bind_softmax_cross_entropy(lua_State *L) {
   if (x->numel == 0) pl_arg_error(L, 2, fn, "self", "logits {n, classes} with elements");
   pl_nn_check_shape(L, 1, fn, "p", 2, x->shape);
   const pl_cross_entropy e = check_entropy(L, fn, 3, 2);
-  void *workspace = pl_push_workspace(L, fn, pl_cross_entropy_workspace(x));
+  void *workspace = pl_push_scratch(L, fn, pl_cross_entropy_workspace(x));
   lua_pushnumber(L, pl_cross_entropy_sum(&e, x, p, workspace) / (double)x->shape[0]);
   return 1;
 }

@@ -52,7 +52,7 @@ static int bind_batch_norm(lua_State *L) {
   if (!given) {
     columns_of(L, 5, fn, t.x, 1);
     pl_batch_norm_statistics(&t, variance,
-                             pl_push_workspace(L, fn, pl_norm_workspace(t.x, t.columns)));
+                             pl_push_scratch(L, fn, pl_norm_workspace(t.x, t.columns)));
   }
   pl_batch_norm(&t, variance, epsilon);
   return 0;
@@ -90,7 +90,7 @@ static int bind_batch_norm_backward(lua_State *L) {
   t.inverse = check_vector(L, 7, fn, "inverse", t.x, n, false, false);
   t.gamma = check_vector(L, 8, fn, "gamma", t.x, n, false, true);
   check_targets(L, 10, fn, &t, &to);
-  void *workspace = pl_push_workspace(L, fn, pl_norm_workspace(t.x, n));
+  void *workspace = pl_push_scratch(L, fn, pl_norm_workspace(t.x, n));
   pl_batch_norm_backward(&t, pl_opt_boolean(L, 9, fn, "given", false), &to, workspace);
   return 0;
 }
@@ -124,7 +124,7 @@ static int bind_layer_norm_backward(lua_State *L) {
   t.columns = columns_of(L, 5, fn, t.x, rows);
   t.gamma = check_vector(L, 8, fn, "gamma", t.x, t.columns, false, true);
   check_targets(L, 9, fn, &t, &to);
-  pl_layer_norm_backward(&t, &to, pl_push_workspace(L, fn, pl_norm_workspace(t.x, t.columns)));
+  pl_layer_norm_backward(&t, &to, pl_push_scratch(L, fn, pl_norm_workspace(t.x, t.columns)));
   return 0;
 }
 

@@ -119,7 +119,7 @@ static int bind_reduce(lua_State *L) {
       reduction.reduced.count > INT64_C(1) << 32)
     pl_raise(L, "%s: more than 2^32 int32 elements to a sum; use :double()", fn);
   const size_t bytes = pl_reduction_workspace(&reduction);
-  void *workspace = bytes > 0 ? pl_push_workspace(L, fn, bytes) : NULL;
+  void *workspace = bytes > 0 ? pl_push_scratch(L, fn, bytes) : NULL;
 
   if (args.all && !args.keepdims) {
     pl_acc result;

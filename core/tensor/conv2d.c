@@ -81,6 +81,10 @@ static bool makes_few(const pl_conv2d_plan *plan) {
          (!plan->backward || g->stride[1] == 1);
 }
 
+static int64_t pass_tasks(const pl_conv2d_plan *plan) {
+  return pl_divide_up(plan->g->batch, plan->images) * plan->strips * plan->parts;
+}
+
 bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtype,
                          pl_conv2d_pass pass) {
   const bool backward = pass == PL_CONV2D_BACKWARD, pooled = pass == PL_CONV2D_POOLED;
@@ -128,7 +132,6 @@ bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtyp
   if (plan->strips == 1)
     plan->images = pl_most(
         1, pl_least(STRIP_PIXELS / pl_most(1, most[0] * most[1]) + 1, g->batch / FEWEST_TASKS));
-  plan->slots = pl_least(pl_threads(), PL_MAX_THREADS);
 
   const int64_t taps = g->kernel[0] * g->kernel[1], phases = plan->phases[0] * plan->phases[1];
   const int64_t group = plan->from_channels / g->groups;
@@ -155,6 +158,7 @@ bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtyp
   plan->parts = g->groups > 1 || pooled || plan->few
                     ? 1
                     : pl_most(1, pl_least(4, packed * size / WEIGHT_BYTES));
+  plan->slots = pl_slots_for(pass_tasks(plan));
   plan->window = window;
   plan->runs_at = 0;
   if (!pl_add_room(&plan->bytes, plan->runs_room, sizeof(pl_conv2d_run))) return false;
@@ -335,8 +339,7 @@ static void run_pass(pass_job *job) {
     const int64_t taps = job->axis[0].taps * job->axis[1].taps;
     pl_parallel_for(g->groups * (taps + 1), pack_task, job);
     pl_slots_open(&job->slots, plan->slots);
-    pl_parallel_for(pl_divide_up(g->batch, plan->images) * plan->strips * plan->parts, pass_task,
-                    job);
+    pl_parallel_for(pass_tasks(plan), pass_task, job);
   }
 }
 

@@ -33,6 +33,10 @@ static int64_t span(const pl_conv2d *g, int axis, int64_t count) {
   return (count - 1) * g->stride[axis] + (g->kernel[axis] - 1) * g->dilation[axis] + 1;
 }
 
+static int64_t kernel_tasks(const pl_conv2d_kernel_plan *plan) {
+  return plan->batch_parts * plan->g->groups * plan->channel_parts * plan->row_parts;
+}
+
 bool pl_conv2d_kernel_plan_make(pl_conv2d_kernel_plan *plan, const pl_conv2d *g, pl_dtype dtype) {
   *plan = (pl_conv2d_kernel_plan){.g = g, .dtype = dtype};
   plan->winograd = pl_winograd_suits(g);
@@ -77,7 +81,7 @@ bool pl_conv2d_kernel_plan_make(pl_conv2d_kernel_plan *plan, const pl_conv2d *g,
     plan->images =
         pl_least(pl_divide_up(STRIP_PIXELS, pixels), pl_divide_up(g->batch, plan->batch_parts));
   }
-  plan->slots = pl_least(pl_threads(), PL_MAX_THREADS);
+  plan->slots = pl_slots_for(kernel_tasks(plan));
   plan->window[0] = span(g, 0, plan->rows);
   plan->window[1] = plan->direct ? g->in[1] : wide;
   if (!plan->direct &&
@@ -245,8 +249,7 @@ void pl_conv2d_backward_kernel(const pl_conv2d_kernel_plan *plan, const void *x,
     pl_parallel_for(plan->batch_parts, depthwise_task, &job);
   } else {
     pl_slots_open(&job.slots, plan->slots);
-    pl_parallel_for(plan->batch_parts * g->groups * plan->channel_parts * plan->row_parts,
-                    kernel_task, &job);
+    pl_parallel_for(kernel_tasks(plan), kernel_task, &job);
   }
   const int64_t n = kernel_numbers(g);
   if (plan->batch_parts > 1)

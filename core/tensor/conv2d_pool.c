@@ -48,7 +48,6 @@ bool pl_conv2d_pool_plan_make(pl_conv2d_pool_plan *plan, const pl_conv2d *g, pl_
     most = pl_most(1, pl_least(most, CACHE_BYTES / (plan->bands * g->out_channels * lanes * size)));
   plan->groups = g->kernel[0] / plan->bands;
   plan->pieces = pl_divide_up(plan->vectors, most);
-  plan->slots = pl_least(pl_threads(), PL_MAX_THREADS);
 
   plan->images = 1;
   plan->rows = plan->out[0];
@@ -90,6 +89,7 @@ bool pl_conv2d_pool_plan_make(pl_conv2d_pool_plan *plan, const pl_conv2d *g, pl_
   plan->shared_at = plan->bytes;
   if (!pl_add_room(&plan->bytes, plan->lists, sizeof(int32_t))) return false;
   plan->slots_at = plan->bytes;
+  plan->slots = pl_slots_for(by_data ? g->batch : plan->batch_parts);
   return pl_add_room(&plan->slot_bytes, plan->window_room, (size_t)size) &&
          pl_add_room(&plan->slot_bytes, plan->entries, (size_t)kernels->entry_bytes) &&
          pl_add_room(&plan->slot_bytes, plan->lists, sizeof(int32_t)) &&

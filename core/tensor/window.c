@@ -9,6 +9,10 @@
 
 enum { JOIN_GRAIN = 16384 };
 
+int64_t pl_slots_for(int64_t tasks) {
+  return pl_most(1, pl_least(tasks, pl_least(pl_threads(), PL_MAX_THREADS)));
+}
+
 void pl_slots_open(pl_slots *slots, int64_t count) {
   slots->count = count;
   for (int64_t i = 0; i < count; i++) atomic_flag_clear(&slots->taken[i]);

@@ -13,7 +13,8 @@
 #include "runtime/pool.h"
 #include "tensor/tensor.h"
 
-/* Memory for as many tasks as run at a time; which task gets which slot changes no bit. */
+/* Memory for as many tasks as run at a time, out of so many; which one gets which slot changes no bit. */
+int64_t pl_slots_for(int64_t tasks);
 typedef struct pl_slots {
   int64_t count; /* at most PL_MAX_THREADS */
   atomic_flag taken[PL_MAX_THREADS];

@@ -77,7 +77,7 @@ bool pl_winograd_plan_make(pl_winograd_plan *plan, const pl_conv2d *g, pl_dtype 
   plan->task_tiles = pl_least(TASK_TILES, pl_divide_up(plan->tiles, plan->tasks));
   plan->from_apart = apart(plan->task_tiles, plan->from_wide, size);
   plan->to_apart = apart(plan->task_tiles, plan->to_wide, size);
-  plan->slots = pl_least(pl_threads(), PL_MAX_THREADS);
+  plan->slots = pl_slots_for(plan->tasks);
   /* shared: zeros for pixels outside; the runs of a product; the kernel's matrices or their sums */
   plan->kernel_apart = by_kernel
                            ? plan->from_channels * plan->to_wide
