@@ -78,7 +78,8 @@ local function operation(fn, known)
       local g = slot.geometry
       local dz = g[10] and (dx or dkernel) and slot:scratch(dy:dtype(), dy:shape()) or nil
       backward(dx, dkernel, dbias, dy, x:contiguous(), kernel:contiguous(), slot.y, g[1], g[2], g[3], g[4],
-        g[5], g[6], g[7], g[8], g[9], g[10], add_dx, add_dkernel, add_dbias, slot.which ~= nil, slot.which, dz)
+        g[5], g[6], g[7], g[8], g[9], g[10], add_dx, add_dkernel, add_dbias, slot.which ~= nil, slot.which,
+        dz)
     end,
   }
 end
