@@ -19,6 +19,9 @@ end
 local wanted, all = {}, #arg == 0
 for _, name in ipairs(arg) do wanted[name] = true end
 
+local isa = os.getenv "PERILUNE_ISA" or pl.isa()
+assert(isa == pl.isa(), "PERILUNE_ISA=" .. isa .. ": this processor or perilune does not have it")
+
 local torch, keras = peers.start()
 local peak = timing.peak()
 timing.say "# Bench\n"

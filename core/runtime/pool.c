@@ -11,7 +11,9 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -132,6 +134,19 @@ static void forget_workers(void) {
   atomic_store(&pool.joined, 0);
 }
 
+/* The processors' time that a container may take, in whole processors; PL_MAX_THREADS without a limit. */
+static int allowed_processors(void) {
+  long long quota, period;
+  int count = PL_MAX_THREADS;
+  FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
+  if (file == NULL) return count;
+  if (fscanf(file, "%lld %lld", &quota, &period) == 2 && quota > 0 && period > 0 &&
+      quota / period < count)
+    count = (int)((quota + period - 1) / period);
+  fclose(file);
+  return count;
+}
+
 static int default_threads(void) {
   const char *text = getenv("PERILUNE_THREADS");
   if (text != NULL) {
@@ -139,10 +154,11 @@ static int default_threads(void) {
     long wanted = strtol(text, &end, 10);
     if (end != text && *end == '\0' && wanted >= 1 && wanted <= PL_MAX_THREADS) return (int)wanted;
   }
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-  int available = CPU_COUNT(&set);
-  return available < PL_MAX_THREADS ? available : PL_MAX_THREADS;
+  cpu_set_t set; /* too small for more than 1024 */
+  const bool known = sched_getaffinity(0, sizeof set, &set) == 0;
+  const int available = known ? CPU_COUNT(&set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
+  const int allowed = allowed_processors();
+  return available < 1 ? 1 : available < allowed ? available : allowed;
 }
 
 static void initialise(void) {

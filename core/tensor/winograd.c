@@ -127,7 +127,7 @@ static winograd_job make_job(const pl_winograd_plan *plan, void *workspace) {
   return job;
 }
 
-/* Where tile number `tile` of all images lies: its image, and its first pixel of those made. */
+/* Where a tile lies: its image, and its first pixel of those made. */
 typedef struct {
   int64_t image, y, x;
 } tile_place;
@@ -137,14 +137,41 @@ static tile_place place_of(const pl_winograd_plan *plan, int64_t tile) {
   return (tile_place){row / down, row % down * 2, tile % plan->across * 2};
 }
 
-/* pixel[r*n + c] := the n×n pixels of an image of that size from (y, x) on; `outside` where it ends */
-static void find_pixels(const char **pixel, int n, const char *image, const int64_t size[2],
-                        int64_t bytes, int64_t y, int64_t x, const char *outside) {
+static void to_next_tile(const pl_winograd_plan *plan, tile_place *at) {
+  if ((at->x += 2) < plan->to[1]) return;
+  at->x = 0;
+  if ((at->y += 2) < plan->to[0]) return;
+  at->y = 0;
+  at->image++;
+}
+
+/* Images of that size, `bytes` to a pixel; offset[r*n + c] from the first of n×n pixels to each. */
+typedef struct {
+  const char *first;
+  const int64_t *size;
+  int64_t bytes, offset[16];
+} tiled_images;
+
+static tiled_images tile_images(const void *first, const int64_t size[2], int64_t bytes, int n) {
+  tiled_images images = {.first = first, .size = size, .bytes = bytes};
+  for (int i = 0; i < n * n; i++) images.offset[i] = (i / n * size[1] + i % n) * bytes;
+  return images;
+}
+
+/* pixel[r*n + c] := the n×n pixels of an image from (y, x) on; `outside` where it ends */
+static inline void find_pixels(const char **pixel, int n, const tiled_images *images, int64_t image,
+                               int64_t y, int64_t x, const char *outside) {
+  const int64_t *size = images->size, bytes = images->bytes;
+  const char *first = images->first + ((image * size[0] + y) * size[1] + x) * bytes;
+  if (y >= 0 && x >= 0 && y + n <= size[0] && x + n <= size[1]) {
+    for (int i = 0; i < n * n; i++) pixel[i] = first + images->offset[i];
+    return;
+  }
   for (int r = 0; r < n; r++) {
     const bool in = y + r >= 0 && y + r < size[0];
-    const char *row = image + ((y + r) * size[1] + x) * bytes;
     for (int c = 0; c < n; c++)
-      pixel[r * n + c] = in && x + c >= 0 && x + c < size[1] ? row + c * bytes : outside;
+      pixel[r * n + c] =
+          in && x + c >= 0 && x + c < size[1] ? first + images->offset[r * n + c] : outside;
   }
 }
 
@@ -152,12 +179,12 @@ static void find_pixels(const char **pixel, int n, const char *image, const int6
 static void take_tiles(const winograd_job *job, int64_t first, int64_t count, char *v) {
   const pl_winograd_plan *plan = job->plan;
   const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
-  const int64_t bytes = plan->from_channels * size;
-  for (int64_t i = 0; i < count; i++) {
-    const tile_place at = place_of(plan, first + i);
+  const tiled_images from = tile_images(job->from, plan->from, plan->from_channels * size, 4);
+  tile_place at = place_of(plan, first);
+  for (int64_t i = 0; i < count; i++, to_next_tile(plan, &at)) {
     const char *pixel[16];
-    find_pixels(pixel, 4, job->from + at.image * plan->from[0] * plan->from[1] * bytes, plan->from,
-                bytes, at.y - plan->before[0], at.x - plan->before[1], job->zeros);
+    find_pixels(pixel, 4, &from, at.image, at.y - plan->before[0], at.x - plan->before[1],
+                job->zeros);
     job->kernels->input(plan->from_channels, (const void *const *)pixel,
                         v + i * plan->from_wide * size, plan->from_apart);
   }
@@ -187,21 +214,28 @@ static void pack_task(void *context, int64_t chunk) {
                        plan->kernel_apart);
 }
 
-static void give_tile(const winograd_job *job, int64_t tile, const char *m) {
+static void give_pooled(const winograd_job *job, int64_t first, int64_t count, const char *m) {
   const pl_winograd_plan *plan = job->plan;
-  const int64_t bytes = plan->to_channels * (int64_t)pl_dtype_size(plan->dtype);
-  if (plan->pass == PL_CONV2D_POOLED) { /* a tile is a pixel after the pooling */
-    job->kernels->pooled(plan->to_channels, m, plan->to_apart, job->bias, job->relu,
-                         job->to + tile * bytes,
-                         job->which != NULL ? job->which + tile * plan->to_channels : NULL);
-    return;
+  const int64_t size = (int64_t)pl_dtype_size(plan->dtype), channels = plan->to_channels;
+  for (int64_t i = 0; i < count; i++) { /* a tile is a pixel after the pooling */
+    const int64_t at = (first + i) * channels;
+    job->kernels->pooled(channels, m + i * plan->to_wide * size, plan->to_apart, job->bias,
+                         job->relu, job->to + at * size,
+                         job->which != NULL ? job->which + at : NULL);
   }
-  const tile_place at = place_of(plan, tile);
-  const char *pixel[4];
-  find_pixels(pixel, 2, job->to + at.image * plan->to[0] * plan->to[1] * bytes, plan->to, bytes,
-              at.y, at.x, NULL);
-  job->kernels->output(plan->to_channels, m, plan->to_apart, job->bias, job->relu, job->add,
-                       (void *const *)(uintptr_t)pixel);
+}
+
+static void give_tiles(const winograd_job *job, int64_t first, int64_t count, const char *m) {
+  const pl_winograd_plan *plan = job->plan;
+  const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
+  const tiled_images to = tile_images(job->to, plan->to, plan->to_channels * size, 2);
+  tile_place at = place_of(plan, first);
+  for (int64_t i = 0; i < count; i++, to_next_tile(plan, &at)) {
+    const char *pixel[4];
+    find_pixels(pixel, 2, &to, at.image, at.y, at.x, NULL);
+    job->kernels->output(plan->to_channels, m + i * plan->to_wide * size, plan->to_apart, job->bias,
+                         job->relu, job->add, (void *const *)(uintptr_t)pixel);
+  }
 }
 
 static void pass_task(void *context, int64_t chunk) {
@@ -229,7 +263,7 @@ static void pass_task(void *context, int64_t chunk) {
     pl_kernels_get()->conv2d[plan->dtype].gather(&product, v + t * plan->from_apart * size,
                                                  m + t * plan->to_apart * size);
   }
-  for (int64_t i = 0; i < count; i++) give_tile(job, first + i, m + i * plan->to_wide * size);
+  (plan->pass == PL_CONV2D_POOLED ? give_pooled : give_tiles)(job, first, count, m);
   pl_slots_give(&job->slots, slot);
 }
 
@@ -254,7 +288,8 @@ void pl_winograd_pass(const pl_winograd_plan *plan, const void *from, const void
 static void kernel_task(void *context, int64_t part) {
   winograd_job *job = context;
   const pl_winograd_plan *plan = job->plan;
-  const int64_t size = (int64_t)pl_dtype_size(plan->dtype), bytes = plan->to_channels * size;
+  const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
+  const tiled_images dy = tile_images(job->dy, plan->to, plan->to_channels * size, 2);
   const int64_t slot = pl_slots_take(&job->slots);
   char *v = job->workspace + plan->slots_at + (size_t)slot * plan->slot_bytes;
   char *d = v + POINTS * plan->from_apart * size;
@@ -272,11 +307,10 @@ static void kernel_task(void *context, int64_t part) {
   for (; first < end; first += plan->task_tiles) {
     const int64_t count = pl_least(plan->task_tiles, end - first);
     take_tiles(job, first, count, v);
-    for (int64_t i = 0; i < count; i++) {
-      const tile_place at = place_of(plan, first + i);
+    tile_place at = place_of(plan, first);
+    for (int64_t i = 0; i < count; i++, to_next_tile(plan, &at)) {
       const char *pixel[4];
-      find_pixels(pixel, 2, job->dy + at.image * plan->to[0] * plan->to[1] * bytes, plan->to, bytes,
-                  at.y, at.x, job->zeros);
+      find_pixels(pixel, 2, &dy, at.image, at.y, at.x, job->zeros);
       job->kernels->gradient(plan->to_channels, (const void *const *)pixel,
                              d + i * plan->to_wide * size, plan->to_apart);
     }
