@@ -107,6 +107,10 @@ describe("layers that a Sequential computes in one go", function()
     ["Conv2D, Activation"] = { "conv2d + activation", function()
       return { nn.Conv2D { 4, 2, strides = 2 }, nn.Activation { "relu" }, nn.MaxPooling2D {} }
     end },
+    ["one MaxPooling2D in two places, of even and odd size"] = { "conv2d + max_pooling2d", function()
+      local pool = nn.MaxPooling2D { padding = "same" }
+      return { nn.Conv2D { 5, 3, padding = "same" }, pool, nn.Conv2D { 4, 2, padding = "same" }, pool }
+    end },
     ["Dense, ReLU"] = { "dense + re_lu", function()
       return { nn.Flatten {}, nn.Dense { 7 }, nn.ReLU {}, nn.Dense { 2, activation = "relu" }, nn.ReLU {} }
     end },

@@ -31,7 +31,7 @@ local function passed_over(model, totals)
     for i = step.first, step.last do
       names[#names + 1], over[model.layers[i]] = model.layers[i].name, i < step.last
     end
-    if step.forward then totals.fused[#totals.fused + 1] = table.concat(names, " + ") end
+    if step.last > step.first then totals.fused[#totals.fused + 1] = table.concat(names, " + ") end
   end
   return over
 end

@@ -20,7 +20,8 @@ local function is_plain_relu(layer)
   return is(layer, ReLU) and layer.threshold == 0 and layer.negative_slope == 0 and not layer.max_value
 end
 
--- "same" adds nothing where the size is even.
+-- "same" adds nothing where the size is even. This asks the place for which the layer was built; it may stand
+-- in others too: see is_odd_after.
 local function pools_by_two(layer)
   if not (is(layer, MaxPooling2D) and is_pair(layer.pool_size, 2) and is_pair(layer.strides, 2)) then
     return false
@@ -28,6 +29,22 @@ local function pools_by_two(layer)
   local height, width = layer.input_shape[1], layer.input_shape[2]
   return height >= 2 and width >= 2
     and (layer.padding == "valid" or height % 2 == 0 and width % 2 == 0)
+end
+
+-- Whether the convolution makes an odd height or width of x.
+local function is_odd_after(conv, x)
+  for axis, size in ipairs(conv.kernel_size) do
+    local lost = conv.padding == "valid" and size - 1 or 0
+    if (x:size(axis + 1) - lost) % 2 == 1 then return true end
+  end
+  return false
+end
+
+local function one_by_one(layers, first, last)
+  return function(x, training)
+    for i = first, last do x = layers[i]:forward(x, training) end
+    return x
+  end
 end
 
 -- The run of layers that begins at place i, or nil.
@@ -46,20 +63,25 @@ local function run_at(layers, i)
     options.max_pool, last = true, last + 1
   end
   if last == i then return nil end
-  local operation = is_conv and "conv2d" or "dense"
+  local operation, apart = is_conv and "conv2d" or "dense", one_by_one(layers, i, last)
+  local wants_even = options.max_pool and layers[last].padding == "same"
   return {
     first = i, last = last,
-    forward = function(x) return x[operation](x, first.kernel, first.bias, options) end,
+    forward = function(x, training)
+      if wants_even and is_odd_after(first, x) then return apart(x, training) end
+      return x[operation](x, first.kernel, first.bias, options)
+    end,
   }
 end
 
 --- The layers as steps, in order; the layers must be built.
 ---@param layers Layer[]
----@return { first: integer, last: integer, forward: function? }[] steps forward: of several layers
+---@return { first: integer, last: integer, forward: fun(x: Tensor, training?: boolean): Tensor }[] steps
 function fusion.steps(layers)
-  local steps, i = { layers = table.move(layers, 1, #layers, 1, {}) }, 1
+  layers = table.move(layers, 1, #layers, 1, {})
+  local steps, i = { layers = layers }, 1
   while i <= #layers do
-    local step = run_at(layers, i) or { first = i, last = i }
+    local step = run_at(layers, i) or { first = i, last = i, forward = one_by_one(layers, i, i) }
     steps[#steps + 1], i = step, step.last + 1
   end
   return steps

@@ -118,7 +118,7 @@ local function check_input(self, x)
 end
 
 --- The layers as steps; several that are computed in one go are one step. See nn/fusion.lua.
----@return { first: integer, last: integer, forward: function? }[]
+---@return { first: integer, last: integer, forward: fun(x: Tensor, training?: boolean): Tensor }[]
 function Sequential:plan()
   if not fusion.fits(self.steps, self.layers) then self.steps = fusion.steps(self.layers) end
   return self.steps
@@ -131,9 +131,7 @@ end
 function Sequential:forward(x, training)
   self:build_for(x)
   check_input(self, x)
-  for _, step in ipairs(self:plan()) do
-    x = step.forward and step.forward(x) or self.layers[step.first]:forward(x, training)
-  end
+  for _, step in ipairs(self:plan()) do x = step.forward(x, training) end
   return x
 end
 
