@@ -155,8 +155,9 @@ describe("layers that a Sequential computes in one go", function()
     function twice:forward(y) -- luacheck: ignore 212
       return y:max_pool2d() * 2
     end
-    model:add(nn.Flatten {})
     assert.equal((before * 2):relu():tobytes(), model(x):tobytes())
+    twice.forward = nil
+    assert.equal(before:relu():tobytes(), model(x):tobytes())
     for _, options in ipairs { { 3 }, { 2, strides = 1 } } do
       model = nn.Sequential { nn.Input { 6, 6, 1 }, nn.Conv2D { 2, 3 }, nn.MaxPooling2D(options) }
       assert.is_nil(model:explain { print = false }:find("In one go", 1, true))

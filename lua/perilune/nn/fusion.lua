@@ -79,7 +79,8 @@ end
 ---@return { first: integer, last: integer, forward: fun(x: Tensor, training?: boolean): Tensor }[] steps
 function fusion.steps(layers)
   layers = table.move(layers, 1, #layers, 1, {})
-  local steps, i = { layers = layers }, 1
+  local steps, i = { layers = layers, forwards = {} }, 1
+  for k, layer in ipairs(layers) do steps.forwards[k] = layer.forward end
   while i <= #layers do
     local step = run_at(layers, i) or { first = i, last = i, forward = one_by_one(layers, i, i) }
     steps[#steps + 1], i = step, step.last + 1
@@ -87,11 +88,11 @@ function fusion.steps(layers)
   return steps
 end
 
---- Whether steps were made for these very layers.
+--- Whether steps were made for these very layers, none with another forward since.
 function fusion.fits(steps, layers)
   if not steps or #steps.layers ~= #layers then return false end
   for i, layer in ipairs(layers) do
-    if steps.layers[i] ~= layer then return false end
+    if steps.layers[i] ~= layer or steps.forwards[i] ~= layer.forward then return false end
   end
   return true
 end
