@@ -184,6 +184,19 @@ describe("a convolution", function()
     end
   end)
 
+  it("takes a place of four pixels by its lowest two bits, whatever the rest", function()
+    local x, kernel = pl.rng(1):randn(2, 6, 6, 3), pl.rng(2):randn(3, 3, 3, 4)
+    local dy = pl.rng(3):randn(2, 2, 2, 4)
+    local which = pl.arange(0, dy:numel() - 1, 1, "int32"):mod(4):byte():reshape(dy:shape())
+    local function backward(places)
+      local dx, dkernel = x:clone(), kernel:clone()
+      core.nn.conv2d_backward(dx, dkernel, nil, dy, x, kernel, nil, 1, 1, 0, 0, 0, 0, 1, 1, 1, false, false,
+        false, false, true, places)
+      return dx:tobytes() .. dkernel:tobytes()
+    end
+    for _, more in ipairs { 4, 252 } do assert.equal(backward(which), backward(which + more)) end
+  end)
+
   it("carries NaN and infinity where they are seen, and nowhere else", function()
     local x, kernel = pl.zeros(1, 5, 5, 3), pl.ones(3, 3, 3, 4)
     x[1][2][2][1], x[1][5][5][2] = 0 / 0, math.huge

@@ -29,7 +29,8 @@ typedef struct pl_conv2d_pool_kernels {
   ** 2 * pixels pixels, x_row apart, whole vectors of channels each; which may be NULL */
   void (*pool)(int64_t pixels, int64_t channels, const void *x, int64_t x_row, bool relu, void *y,
                uint8_t *which);
-  /* A list for each channel c: the d[p, c] that are not 0, at from[p] + quad[which] */
+  /* A list for each channel c: the d[p, c] that are not 0, at from[p] + quad[which]; here and below
+  ** two bits of which count */
   void (*by_channel)(int64_t pixels, int64_t channels, const void *d, const uint8_t *which,
                      const int32_t *from, const int32_t quad[4], int64_t capacity, void *entry,
                      int32_t *count);
