@@ -34,9 +34,10 @@ static void check_list(lua_State *L, int arg, const char *name, int length, cons
 
 /* The tensor on the stack's top has the parameter's dtype and shape, and its numbers in a row. */
 static void check_like(lua_State *L, const pl_tensor *parameter, const char *name) {
-  const pl_tensor *t = pl_to_tensor(L, -1);
+  const int arg = lua_gettop(L);
+  const pl_tensor *t = pl_to_tensor(L, arg);
   if (t == NULL || t->dtype != parameter->dtype || !pl_same_shape(t, parameter))
-    pl_arg_error(L, -1, fn, name, "a tensor %s %s, as the parameter",
+    pl_arg_error(L, arg, fn, name, "a tensor %s %s, as the parameter",
                  pl_push_shape_text(L, parameter->rank, parameter->shape),
                  pl_dtype_name(parameter->dtype));
 }
