@@ -96,6 +96,55 @@ describe("a scaled sum", function()
   end
 end)
 
+-- Likewise: prints the update rules that give a number other bits beside others than in a shorter parameter.
+local PREFIXES <const> = [[
+  local pl, core = require "perilune", require "perilune.core"
+  local n = 133
+  local rules = {
+    sgd = { 0, 1 }, momentum = { 1, 2 }, nesterov = { 1, 2 }, adam = { 2, 4 }, amsgrad = { 3, 4 },
+    nadam = { 2, 6 }, rmsprop = { 1, 3 }, rmsprop_momentum = { 2, 4 }, rmsprop_centered = { 2, 3 },
+    rmsprop_centered_momentum = { 3, 4 }, adagrad = { 1, 2 }, adadelta = { 2, 3 }, lion = { 1, 3 },
+    muon = { 2, 3 }, average = { 0, 2 },
+  }
+  local scalars = { 0.113, 0.126, 0.139, 0.152, 0.165, 0.178 }
+  for _, dtype in ipairs { "float32", "float64" } do
+    for seed = 1, 20 do
+      local rng = pl.rng(seed)
+      local w, g, drawn = rng:randn({ n }, dtype), rng:randn({ n }, dtype), {}
+      for i = 1, 3 do drawn[i] = rng:randn({ n }, dtype):abs() end
+      for rule, counts in pairs(rules) do
+        local function step(count)
+          local function first(t) return t:narrow(1, 1, count):clone() end
+          local result, states = { first(w) }, {}
+          for i = 1, counts[1] do
+            states[i] = first(drawn[i])
+            result[i + 1] = states[i]
+          end
+          core.nn.optimizer_step(rule, result[1], first(g), states, table.move(scalars, 1, counts[2], 1, {}),
+            0.7, 2, 0.01)
+          return result
+        end
+        local all = step(n)
+        for _, count in ipairs { 1, 3, 7, 15, 17, 100 } do
+          for i, part in ipairs(step(count)) do
+            if part:tobytes() ~= all[i]:narrow(1, 1, count):tobytes() then
+              print(rule, dtype, "seed", seed, "first", count, "result", i)
+            end
+          end
+        end
+      end
+    end
+  end
+]]
+
+describe("an update rule", function()
+  for _, isa in ipairs { "avx512", "avx2", "baseline" } do
+    it("gives a number the same bits wherever it stands, on " .. isa .. " or what is nearest", function()
+      assert.equal("", (child.run(PREFIXES, "PERILUNE_ISA=" .. isa)))
+    end)
+  end
+end)
+
 describe("an unknown PERILUNE_ISA", function()
   it("is ignored", function()
     local script = 'print(require("perilune").isa())'

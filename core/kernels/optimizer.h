@@ -42,7 +42,8 @@
     w -= lr * g / M(sqrt)(FN(not_negative)(v - mean * mean) + epsilon))                    \
   X(rmsprop_centered_momentum, 3, (v, mean, m), 4, (lr, rate, epsilon, mu),                \
     v += rate * (g * g - v); mean += rate * (g - mean);                                    \
-    m = mu * m + lr * g / M(sqrt)(FN(not_negative)(v - mean * mean) + epsilon); w -= m)    \
+    const REAL variance = FN(not_negative)(v - mean * mean);                               \
+    m = MULTIPLY_ADD(mu, m, lr * g / M(sqrt)(variance + epsilon)); w -= m)                 \
   X(adagrad, 1, (sum), 2, (lr, epsilon),                                                   \
     sum += g * g; w -= lr * g / M(sqrt)(sum + epsilon))                                    \
   X(adadelta, 2, (v, u), 3, (lr, rate, epsilon),                                           \
