@@ -115,10 +115,32 @@ local PLACES <const> = [[
   end
 ]]
 
+-- Where squares and cubes of x overflow, the functions that come near to x or 0 are that, with slopes 1 or 0.
+local LARGE <const> = [[
+  local pl = require "perilune"
+  for dtype, largest in pairs { float32 = 0x1.fffffep127, float64 = 0x1.fffffffffffffp1023 } do
+    local x = pl.tensor({ largest, largest / 2, 1e13, 200, -200, -1e13, -largest / 2, -largest }, dtype)
+    for name, f in pairs {
+      gelu = function(v) return v:gelu() end, silu = function(v) return v:silu() end,
+      gelu_tanh = function(v) return v:gelu { approximate = true } end,
+      elu = function(v) return v:elu() end, softplus = function(v) return v:softplus() end,
+    } do
+      local _, slope = pl.value_and_grad(function(v) return f(v):sum() end, x)
+      local want = name == "elu" and x:clamp(-1) or x:relu()
+      if not f(x):allclose(want) then print(name, dtype, f(x)) end
+      if not slope:allclose(x:gt(0):to(dtype)) then print(name, dtype, "slope", slope) end
+    end
+  end
+]]
+
 for _, isa in ipairs { "avx512", "avx2", "baseline" } do
   describe("elementary functions on " .. isa .. ", or what is nearest to it,", function()
     it("are near the reference in every binade", function()
       assert.equal("", (child.run(ACCURACY, "PERILUNE_ISA=" .. isa)))
+    end)
+
+    it("neither overflow nor lose their slopes far from 0", function()
+      assert.equal("", (child.run(LARGE, "PERILUNE_ISA=" .. isa)))
     end)
 
     it("give a number the same bits wherever it stands", function()
