@@ -129,6 +129,11 @@ describe("value_and_grad", function()
     assert.matches("add_: writing in place", message(function(v) return x:add_(v):sum() end, x))
     assert.matches("prod: has no gradient", message(function(v) return v:prod() end, x))
     assert.matches("did you mean 'reshape'", message(function(v) return v:reshpe(4):sum() end, x))
+    assert.matches("autograd_spec.lua:%d+: index: .* got tensor {2, 2} uint8; use v:masked_select%(mask%)",
+      message(function(v) return v[x:gt(0)]:sum() end, x))
+    assert.matches("got tensor {1} int32; use v:index_select%(1, indices%)",
+      message(function(v) return v[pl.ones({ 1 }, "int32")]:sum() end, x))
+    assert.matches("cannot be set: writing in place", message(function(v) v[x:gt(0)] = 0 end, x))
     assert.matches("a:lt%(b%)", message(function(v) return v < v end, x))
     assert.matches("autograd_spec.lua:%d+: matmul: shapes", message(function(v)
       return v:matmul(pl.ones(3))

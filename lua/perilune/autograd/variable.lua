@@ -87,6 +87,11 @@ function Variable.__tensor_call(name, ...)
   end
 end
 
+local function refuse_index(key)
+  check.raise("index: a variable takes an integer or a list such as {1, {2, 3}, {}}, got %s; use v:%s",
+    core.describe(key), key:dtype() == "uint8" and "masked_select(mask)" or "index_select(1, indices)")
+end
+
 local function unknown(name)
   if type(name) == "string" and core.methods[name] then refuse(name) end
   check.no_field("a variable has no field", name, methods)
@@ -101,11 +106,12 @@ function Variable.__index(self, key)
   if optional[key] then return nil end
   if key == "arguments" then return self.slot and self.slot.inputs end
   if type(key) == "number" or type(key) == "table" then return self.tape:record("index", self, key) end
+  if core.is_tensor(key) then refuse_index(key) end
   return unknown(key)
 end
 
 function Variable.__newindex(self, key, value)
-  if type(key) == "number" or type(key) == "table" then
+  if type(key) == "number" or type(key) == "table" or core.is_tensor(key) then
     check.raise("elements of a recorded variable cannot be set: writing in place is not recorded")
   end
   rawset(self, key, value)
