@@ -266,6 +266,8 @@ describe("mistakes", function()
       message(function() x:conv2d(kernel, nil, { stride = 2 }) end))
     assert.matches("argument 'padding': expected \"valid\", \"same\" or {top, bottom, left, right}",
       message(function() x:conv2d(kernel, nil, { padding = "full" }) end))
+    assert.equal("conv2d: argument 'max_pool': expected true or false, got \"yes\"",
+      message(function() x:conv2d(kernel, nil, { max_pool = "yes" }) end))
   end)
 
   it("in calls of the C functions raise", function()

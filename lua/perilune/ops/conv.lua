@@ -18,6 +18,7 @@ local function parse_options(fn, given, known)
   else
     check.arg(padding == "valid" or padding == "same", fn, "padding", PADDING, padding)
   end
+  check.arg(o.max_pool == nil or type(o.max_pool) == "boolean", fn, "max_pool", "true or false", o.max_pool)
   check.arg(not o.activation or o.activation == "relu", fn, "activation", '"relu" or nil', o.activation)
   return {
     strides = parse.pair(o.strides or 1, fn, "strides", 1),
