@@ -1,5 +1,6 @@
 -- Corners of operations that the table's numbers do not reach: NaN, signed zeros, ties, overflow, empty
 -- axes, options, and what falls between dtypes.
+local core = require "perilune.core"
 local pl = require "perilune"
 
 local inf <const>, nan <const> = math.huge, 0.0 / 0.0
@@ -373,6 +374,27 @@ describe("matrix products", function()
     assert.is_true(is_nan(p[{ 1, 1 }]) and is_nan(p[{ 1, 3 }]))
     assert.same({ 1, 1, 1 }, p[2]:totable())
     assert.is_true(is_nan(pl.zeros(1, 1):matmul(pl.full({ 1, 1 }, inf))[{ 1, 1 }]))
+  end)
+end)
+
+describe("pooling", function()
+  local nn = core.nn
+
+  it("of no windows gives nothing, and gradients of 0", function()
+    local x = pl.ones(1, 2, 2, 3)
+    for _, shape in ipairs { { 1, 0, 0, 3 }, { 1, 0, 1, 3 }, { 1, 1, 0, 3 } } do
+      local y, which = pl.zeros(shape), pl.zeros(shape, "uint8")
+      nn.max_pool2d(y, nil, x, 5, 5, 5, 5, 0, 0)
+      nn.avg_pool2d(y, x, 5, 5, 5, 5, 0, 0)
+      for _, add in ipairs { false, true } do
+        local dx = pl.full({ 1, 2, 2, 3 }, 7)
+        nn.avg_pool2d_backward(dx, y, 5, 5, 5, 5, 0, 0, add)
+        assert.is_true(dx:eq(add and 7 or 0):all())
+        dx:fill_(7)
+        nn.max_pool2d_backward(dx, y, which, 5, 5, 5, 5, 0, 0, add)
+        assert.is_true(dx:eq(add and 7 or 0):all())
+      end
+    end
   end)
 end)
 

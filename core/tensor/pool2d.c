@@ -45,7 +45,7 @@ static void run(pool_job job) {
   const bool backward = job.what == LARGEST_BACKWARD || job.what == MEAN_BACKWARD;
   const int64_t *size = backward ? p->in : p->out;
   const int64_t batch = job.x->shape[0], row = size[1] * p->channels;
-  if (job.x->numel == 0) return;
+  if ((backward ? job.x : job.y)->numel == 0) return; /* nothing to write */
   job.kernels = pl_kernels_get()->pool[job.x->dtype];
   job.rows = size[0];
   job.total = batch * size[0];
