@@ -396,6 +396,18 @@ describe("pooling", function()
       end
     end
   end)
+
+  it("refuses windows whose places no int32 can number", function()
+    local x = pl.ones(1, 3, 3, 1)
+    local function pooled(height, width)
+      return x:max_pool2d { pool_size = { height, width }, padding = "same" }
+    end
+    assert.same({ 1, 1, 1, 1 }, pooled(2 ^ 15, 2 ^ 16 - 1):shape())
+    local _, text = pcall(pooled, 2 ^ 15, 2 ^ 16)
+    assert.matches("corners_spec%.lua:%d+: max_pool2d: argument 'pool_size': expected windows of at most "
+      .. "2147483647 places, got 32768 times 65536", text)
+    assert.is_false(pcall(pooled, 2 ^ 31 - 1, 2 ^ 31 - 1))
+  end)
 end)
 
 describe("indices", function()

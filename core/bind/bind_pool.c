@@ -40,7 +40,14 @@ static pl_pool2d check_pool(lua_State *L, const char *fn, int arg, int x_arg, co
   return p;
 }
 
-static pl_dtype place_dtype(const pl_pool2d *p) { return p->wide ? PL_INT32 : PL_UINT8; }
+static pl_dtype place_dtype(lua_State *L, const char *fn, const pl_pool2d *p) {
+  if (p->window[0] * p->window[1] > INT32_MAX)
+    pl_raise(L,
+             "%s: argument 'pool_size': expected windows of at most %d places, got %I times %I; "
+             "one as large as the image sees all of it",
+             fn, INT32_MAX, (lua_Integer)p->window[0], (lua_Integer)p->window[1]);
+  return p->wide ? PL_INT32 : PL_UINT8;
+}
 
 static int bind_max_pool2d(lua_State *L) {
   static const char fn[] = "max_pool2d";
@@ -48,7 +55,8 @@ static int bind_max_pool2d(lua_State *L) {
   const pl_tensor *y = pl_nn_output(L, 1, fn, "y");
   const pl_tensor *x = pl_nn_input(L, 3, fn, "self", y->dtype);
   const pl_pool2d p = check_pool(L, fn, 4, 3, "self", 1, "y");
-  const pl_tensor *which = pl_nn_opt_output(L, 2, fn, "which", place_dtype(&p), y->rank, y->shape);
+  const pl_tensor *which =
+      pl_nn_opt_output(L, 2, fn, "which", place_dtype(L, fn, &p), y->rank, y->shape);
   pl_max_pool2d(&p, x, y, which);
   return 0;
 }
@@ -59,7 +67,7 @@ static int bind_max_pool2d_backward(lua_State *L) {
   const pl_tensor *dx = pl_nn_output(L, 1, fn, "dx");
   const pl_tensor *dy = pl_nn_input(L, 2, fn, "dy", dx->dtype);
   const pl_pool2d p = check_pool(L, fn, 4, 1, "dx", 2, "dy");
-  const pl_tensor *which = pl_nn_input(L, 3, fn, "which", place_dtype(&p));
+  const pl_tensor *which = pl_nn_input(L, 3, fn, "which", place_dtype(L, fn, &p));
   pl_nn_check_shape(L, 3, fn, "which", dy->rank, dy->shape);
   pl_max_pool2d_backward(&p, dy, which, dx, pl_opt_boolean(L, 10, fn, "add", false));
   return 0;
