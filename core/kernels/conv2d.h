@@ -1,6 +1,6 @@
 /*
 ** Convolutions of images (NHWC) with kernels (HWIO), as matrix products that are never laid out:
-** see conv2d.inc for the tile they are made of. Sizes and steps count elements.
+** see simd/tile.inc for the tile they are made of. Sizes and steps count elements.
 */
 #ifndef PL_KERNELS_CONV2D_H
 #define PL_KERNELS_CONV2D_H

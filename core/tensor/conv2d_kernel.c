@@ -13,8 +13,8 @@ enum {
   LARGE_KERNEL = 65536, /* numbers; such a gradient is cut up itself as well */
   STRIP_BYTES = 40960,  /* of images to a strip, about the first-level cache */
   STRIP_PIXELS = 192,   /* small images are taken together up to that many output pixels */
-  TILE_VECTORS = 4,     /* of channels that a tile takes at most */
-  MASK_PIXELS = 256,    /* to a partial sum */
+  PART_VECTORS = 4,  /* of channels to a part, where four parts do; a strip reckons with as many */
+  MASK_PIXELS = 256, /* to a partial sum */
   MASK_GRAIN = 16384
 };
 
@@ -52,7 +52,7 @@ bool pl_conv2d_kernel_plan_make(pl_conv2d_kernel_plan *plan, const pl_conv2d *g,
   plan->batch_parts = BATCH_PARTS;
   plan->channel_parts = plan->row_parts = 1;
   if (kernel_numbers(g) > LARGE_KERNEL && !plan->depthwise) {
-    plan->channel_parts = pl_least(4, pl_divide_up(channels, TILE_VECTORS * lanes));
+    plan->channel_parts = pl_least(4, pl_divide_up(channels, PART_VECTORS * lanes));
     plan->row_parts = g->kernel[0];
     plan->batch_parts =
         pl_most(1, 2 * BATCH_PARTS / (g->groups * plan->channel_parts * plan->row_parts));
@@ -71,7 +71,7 @@ bool pl_conv2d_kernel_plan_make(pl_conv2d_kernel_plan *plan, const pl_conv2d *g,
   const int64_t wide = span(g, 1, g->out[1]);
   const int64_t part = pl_divide_up(vectors, plan->channel_parts) * lanes;
   const int64_t row_bytes = (pl_least(wide, INT32_MAX) * g->stride[0] * g->in_channels +
-                             g->out[1] * pl_least(part, TILE_VECTORS * lanes)) *
+                             g->out[1] * pl_least(part, PART_VECTORS * lanes)) *
                             size;
   plan->rows = pl_most(1, pl_least(g->out[0], STRIP_BYTES / row_bytes));
   plan->rows = pl_divide_up(g->out[0], pl_divide_up(g->out[0], plan->rows));
