@@ -207,6 +207,29 @@ describe("a convolution", function()
   end)
 end)
 
+describe("a convolution with pooling", function()
+  it("spreads infinite gradients over their patches, and no further", function()
+    for _, size in ipairs { { 2, 3, 4 }, { 6, 3, 4 }, { 7, 5, 1 }, { 16, 3, 8 } } do
+      local channels, side, filters = table.unpack(size)
+      for _, dtype in ipairs { "float32", "float64" } do
+        local x = pl.rng(1):randn({ 1, 12, 11, channels }, dtype)
+        local kernel = pl.ones({ side, side, channels, filters }, dtype)
+        local function seen(f) -- dx, 1 where it is infinite and 2 where it is NaN
+          local _, dx = pl.value_and_grad(function(v)
+            local y = f(v)
+            local shares = pl.zeros(y:shape(), dtype)
+            shares[1][2][2][1] = math.huge
+            return (y * shares):sum()
+          end, x)
+          return (dx:isinf() + dx:isnan() * 2):tobytes()
+        end
+        assert.equal(seen(function(v) return v:conv2d(kernel):max_pool2d() end),
+          seen(function(v) return v:conv2d(kernel, nil, { max_pool = true }) end))
+      end
+    end
+  end)
+end)
+
 describe("the reference", function()
   it("is that of the fast kernels in a case worked by hand", function()
     local x = { shape = { 1, 2, 2, 1 }, data = { 1, 2, 3, 4 } }

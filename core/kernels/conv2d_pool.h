@@ -11,11 +11,11 @@
 
 /*
 ** For each i < sums: sum[place[i] + b*sum_row + v] += sum over the entries e of list i of
-** e.value * a[e.at + b*a_row + v], b < bands, v < vectors * lanes. List i has count[i] entries and
-** starts at entry i * capacity.
+** e.value * a[e.at + b*a_row + v], b < bands, v < (vectors - 1) * lanes + last; of a the whole last
+** vector is read. List i has count[i] entries and starts at entry i * capacity.
 */
 typedef struct pl_conv2d_sparse {
-  int64_t sums, bands, vectors, capacity, a_row, sum_row;
+  int64_t sums, bands, vectors, last, capacity, a_row, sum_row;
   const int32_t *count, *place;
   const void *entry, *a;
   void *sum;

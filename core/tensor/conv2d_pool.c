@@ -127,6 +127,13 @@ static slot_room room_of(const pool_job *job, int64_t slot) {
                      (int32_t *)(void *)(start + at[2])};
 }
 
+/* The numbers of a kernel row's last vector that are written: by kernel all, the sums have room for
+** them; by data those there are, beside them lie other pixels. */
+static int64_t last_numbers(const pl_conv2d_pool_plan *plan) {
+  const int64_t lanes = kernels_of(plan->dtype)->lanes;
+  return plan->by_data ? row_numbers(plan->g) - (plan->vectors - 1) * lanes : lanes;
+}
+
 /* All sums over lists: `a` and `sum` of the first kernel row and number; by group and piece of the
 ** kernel they go on by these steps, in numbers. */
 static void sum_lists(const pool_job *job, pl_conv2d_sparse s, int64_t a_group, int64_t a_piece,
@@ -138,7 +145,9 @@ static void sum_lists(const pool_job *job, pl_conv2d_sparse s, int64_t a_group, 
   s.bands = plan->bands;
   for (int64_t piece = 0; piece < plan->pieces; piece++) {
     int64_t first;
-    s.vectors = pl_part(plan->vectors, plan->pieces, piece, &first) - first;
+    const int64_t end = pl_part(plan->vectors, plan->pieces, piece, &first);
+    s.vectors = end - first;
+    s.last = end < plan->vectors ? lanes : last_numbers(plan);
     for (int64_t group = 0; group < plan->groups; group++) {
       s.a = a + (group * a_group + (a_piece > 0 ? piece * a_piece : first * lanes)) * size;
       s.sum = sum + (group * sum_group + first * lanes) * size;
