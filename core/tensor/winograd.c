@@ -243,7 +243,7 @@ static void pass_task(void *context, int64_t chunk) {
   const pl_winograd_plan *plan = job->plan;
   const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
   int64_t first;
-  const int64_t count = pl_part(plan->tiles, plan->tasks, chunk, &first) - first;
+  const int64_t end = pl_part(plan->tiles, plan->tasks, chunk, &first), count = end - first;
   const int64_t slot = pl_slots_take(&job->slots);
   char *v = job->workspace + plan->slots_at + (size_t)slot * plan->slot_bytes;
   char *m = v + POINTS * plan->from_apart * size;
