@@ -22,8 +22,8 @@ for _, name in ipairs(arg) do wanted[name] = true end
 local isa = os.getenv "PERILUNE_ISA" or pl.isa()
 assert(isa == pl.isa(), "PERILUNE_ISA=" .. isa .. ": this processor or perilune does not have it")
 
+local peak = timing.peak() -- before there are peers, whose start takes its time
 local torch, keras = peers.start()
-local peak = timing.peak()
 timing.say "# Bench\n"
 timing.say("%s, %d threads, %s; peak %.0f GFLOP/s in float32 multiply-adds, measured in this run.",
   processor(), pl.threads(), pl.isa(), peak / 1e9)
