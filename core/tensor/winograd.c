@@ -6,6 +6,10 @@
 **     tiles of x  --Bᵀ d B-->  v[16][tile][channel in]
 **     16 products of matrices  v[t] · u[t]  -->  m[16][tile][channel out],  u = G k Gᵀ
 **     m  --Aᵀ m A, bias, ReLU, pooling-->  y
+**
+** Backwards by kernel it takes some tiles of x and dy to v and d, and adds vᵀ[t] · d[t] to a sum of its
+** own, 16 matrices of the kernel's size. Where these are larger than v and d of all tiles, all tiles go
+** through the first step, and then a task sums up some rows of one matrix.
 */
 #include "tensor/winograd.h"
 
@@ -24,7 +28,8 @@ enum {
   KERNEL_PARTS = 8,       /* partial sums of the gradient by the kernel, */
   FEWEST_PARTS = 4,       /* fewer when they are large */
   PARTS_BYTES = 16777216, /* of all of them */
-  PACK_ROWS = 16          /* of the kernel's matrices to a task */
+  PACK_ROWS = 16,         /* of the kernel's matrices to a task */
+  SUM_ROWS = 64           /* the same, of their sums */
 };
 
 static const pl_winograd_kernels *kernels_of(pl_dtype dtype) {
@@ -70,14 +75,18 @@ bool pl_winograd_plan_make(pl_winograd_plan *plan, const pl_conv2d *g, pl_dtype 
     const int64_t part = POINTS * plan->from_channels * plan->to_wide * size;
     plan->parts = pl_least(KERNEL_PARTS, pl_most(FEWEST_PARTS, PARTS_BYTES / part));
     plan->parts = pl_most(1, pl_least(plan->parts, plan->tiles / TASK_TILES));
+    const int64_t sums = plan->parts * plan->from_channels * plan->to_wide;
+    plan->whole = plan->tiles < 2 * sums / (plan->from_wide + plan->to_wide);
+    if (plan->whole) plan->parts = 1;
   }
-  plan->tasks = by_kernel ? plan->parts
-                          : pl_most(pl_least(FEWEST_TASKS, plan->tiles),
-                                    pl_divide_up(plan->tiles, TASK_TILES));
+  plan->tasks = by_kernel && !plan->whole ? plan->parts
+                                          : pl_most(pl_least(FEWEST_TASKS, plan->tiles),
+                                                    pl_divide_up(plan->tiles, TASK_TILES));
   plan->task_tiles = pl_least(TASK_TILES, pl_divide_up(plan->tiles, plan->tasks));
-  plan->from_apart = apart(plan->task_tiles, plan->from_wide, size);
-  plan->to_apart = apart(plan->task_tiles, plan->to_wide, size);
-  plan->slots = pl_slots_for(plan->tasks);
+  const int64_t together = plan->whole ? plan->tiles : plan->task_tiles;
+  plan->from_apart = apart(together, plan->from_wide, size);
+  plan->to_apart = apart(together, plan->to_wide, size);
+  plan->slots = plan->whole ? 1 : pl_slots_for(plan->tasks);
   /* shared: zeros for pixels outside; the runs of a product; the kernel's matrices or their sums */
   plan->kernel_apart = by_kernel
                            ? plan->from_channels * plan->to_wide
@@ -284,45 +293,84 @@ void pl_winograd_pass(const pl_winograd_plan *plan, const void *from, const void
 
 /* }==== Backwards by kernel ==== {*/
 
+/* v, d := tiles first .. first + count - 1 of x and of dy */
+static void take_both(const winograd_job *job, int64_t first, int64_t count, char *v, char *d) {
+  const pl_winograd_plan *plan = job->plan;
+  const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
+  const tiled_images dy = tile_images(job->dy, plan->to, plan->to_channels * size, 2);
+  take_tiles(job, first, count, v);
+  tile_place at = place_of(plan, first);
+  for (int64_t i = 0; i < count; i++, to_next_tile(plan, &at)) {
+    const char *pixel[4];
+    find_pixels(pixel, 2, &dy, at.image, at.y, at.x, job->zeros);
+    job->kernels->gradient(plan->to_channels, (const void *const *)pixel,
+                           d + i * plan->to_wide * size, plan->to_apart);
+  }
+}
+
+/* sums[t] := (or +=) vᵀ[t] · d[t] over so many tiles, for some channels of x */
+static void sum_products(const winograd_job *job, int64_t t, pl_conv2d_run channels, int64_t count,
+                         const char *v, const char *d, bool add, char *sums) {
+  const pl_winograd_plan *plan = job->plan;
+  const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
+  const pl_conv2d_run tiles = {0, count};
+  const pl_conv2d_outer product = {.runs = 1,
+                                   .bands = 1,
+                                   .channels = plan->to_wide,
+                                   .in_pixel = plan->from_wide,
+                                   .d_pixel = plan->to_wide,
+                                   .out_row = plan->to_wide,
+                                   .run = &tiles,
+                                   .band = &channels,
+                                   .add = add};
+  pl_kernels_get()->conv2d[plan->dtype].outer(
+      &product, v + t * plan->from_apart * size, d + t * plan->to_apart * size,
+      sums + (t * plan->kernel_apart + channels.start * plan->to_wide) * size);
+}
+
 /* A part of the tiles, some at a time. */
 static void kernel_task(void *context, int64_t part) {
   winograd_job *job = context;
   const pl_winograd_plan *plan = job->plan;
   const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
-  const tiled_images dy = tile_images(job->dy, plan->to, plan->to_channels * size, 2);
   const int64_t slot = pl_slots_take(&job->slots);
   char *v = job->workspace + plan->slots_at + (size_t)slot * plan->slot_bytes;
   char *d = v + POINTS * plan->from_apart * size;
   char *sums = job->matrices + part * POINTS * plan->kernel_apart * size;
-  const pl_conv2d_run all = {0, plan->from_channels};
-  pl_conv2d_outer product = {.runs = 1,
-                             .bands = 1,
-                             .channels = plan->to_wide,
-                             .in_pixel = plan->from_wide,
-                             .d_pixel = plan->to_wide,
-                             .out_row = plan->to_wide,
-                             .band = &all};
-  int64_t first;
-  const int64_t end = pl_part(plan->tiles, plan->parts, part, &first);
-  for (; first < end; first += plan->task_tiles) {
+  int64_t start;
+  const int64_t end = pl_part(plan->tiles, plan->parts, part, &start);
+  for (int64_t first = start; first < end; first += plan->task_tiles) {
     const int64_t count = pl_least(plan->task_tiles, end - first);
-    take_tiles(job, first, count, v);
-    tile_place at = place_of(plan, first);
-    for (int64_t i = 0; i < count; i++, to_next_tile(plan, &at)) {
-      const char *pixel[4];
-      find_pixels(pixel, 2, &dy, at.image, at.y, at.x, job->zeros);
-      job->kernels->gradient(plan->to_channels, (const void *const *)pixel,
-                             d + i * plan->to_wide * size, plan->to_apart);
-    }
-    const pl_conv2d_run tiles = {0, count};
-    product.run = &tiles;
+    take_both(job, first, count, v, d);
     for (int t = 0; t < POINTS; t++)
-      pl_kernels_get()->conv2d[plan->dtype].outer(&product, v + t * plan->from_apart * size,
-                                                  d + t * plan->to_apart * size,
-                                                  sums + t * plan->kernel_apart * size);
-    product.add = true;
+      sum_products(job, t, (pl_conv2d_run){0, plan->from_channels}, count, v, d, first > start,
+                   sums);
   }
   pl_slots_give(&job->slots, slot);
+}
+
+/* Some of all tiles. */
+static void take_both_task(void *context, int64_t chunk) {
+  const winograd_job *job = context;
+  const pl_winograd_plan *plan = job->plan;
+  const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
+  int64_t first;
+  const int64_t end = pl_part(plan->tiles, plan->tasks, chunk, &first);
+  char *v = job->workspace + plan->slots_at, *d = v + POINTS * plan->from_apart * size;
+  take_both(job, first, end - first, v + first * plan->from_wide * size,
+            d + first * plan->to_wide * size);
+}
+
+/* Some rows of one of the sums. */
+static void sum_task(void *context, int64_t chunk) {
+  const winograd_job *job = context;
+  const pl_winograd_plan *plan = job->plan;
+  const int64_t first = chunk / POINTS * SUM_ROWS;
+  const char *v = job->workspace + plan->slots_at;
+  sum_products(job, chunk % POINTS,
+               (pl_conv2d_run){first, pl_least(SUM_ROWS, plan->from_channels - first)}, plan->tiles,
+               v, v + POINTS * plan->from_apart * (int64_t)pl_dtype_size(plan->dtype), false,
+               job->matrices);
 }
 
 /* A channel of x. */
@@ -343,7 +391,12 @@ void pl_winograd_backward_kernel(const pl_winograd_plan *plan, const void *x, co
   job.dy = dy;
   job.to = dkernel;
   job.add = add;
-  pl_parallel_for(plan->parts, kernel_task, &job);
+  if (plan->whole) {
+    pl_parallel_for(plan->tasks, take_both_task, &job);
+    pl_parallel_for(pl_divide_up(plan->from_channels, SUM_ROWS) * POINTS, sum_task, &job);
+  } else {
+    pl_parallel_for(plan->parts, kernel_task, &job);
+  }
   pl_parallel_for(plan->from_channels, give_kernel_task, &job);
 }
 
