@@ -96,11 +96,13 @@ static int bind_dense_backward(lua_State *L) {
   const pl_tensor grad = matrix(y != NULL ? dz : dy), in = matrix(x);
   if (dx != NULL) {
     const pl_tensor to = matrix(dx), transposed = pl_view_permute(w, (int[]){1, 0});
-    pl_matmul_with(&to, &grad, &transposed, (pl_matmul_extra){.accumulate = add[0]});
+    pl_matmul_with(&to, &grad, &transposed,
+                   (pl_matmul_extra){.input = add[0] ? &to : NULL, .beta = 1});
   }
   if (dw != NULL) {
     const pl_tensor transposed = pl_view_permute(&in, (int[]){1, 0});
-    pl_matmul_with(dw, &transposed, &grad, (pl_matmul_extra){.accumulate = add[1]});
+    pl_matmul_with(dw, &transposed, &grad,
+                   (pl_matmul_extra){.input = add[1] ? dw : NULL, .beta = 1});
   }
   return 0;
 }

@@ -63,6 +63,7 @@ static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static void start_tile(const matmul_job *job, int64_t m, int64_t n, int64_t row, int64_t column,
                        void *c) {
   const pl_tensor *input = job->extra.input;
+  if (input->data == job->out->data && job->extra.beta == 1) return; /* it is there */
   pl_kernels_get()->dense[job->out->dtype]->scale(
       m, n, job->extra.beta, at(input, NULL, row, column), input->stride[0], c, job->n);
 }
@@ -83,7 +84,7 @@ static void own_tile(const matmul_job *job, int64_t m, int64_t n, const void *a,
   product.a_step = a_turned ? job->a_layout.leading : 1;
   product.b_step = b_turned ? 1 : job->b_layout.leading;
   product.b_column = b_turned ? job->b_layout.leading : 1;
-  product.add = job->extra.accumulate || job->extra.input != NULL;
+  product.add = job->extra.input != NULL;
   job->own->product(&product);
 }
 
@@ -104,8 +105,8 @@ static void matmul_tile(void *context, int64_t chunk) {
   int k = (int)job->k, lda = (int)job->a_layout.leading, ldb = (int)job->b_layout.leading;
   int ldc = (int)job->n;
   const pl_matmul_extra *extra = &job->extra;
-  const bool add = extra->accumulate || extra->input != NULL;
-  if (extra->input != NULL) start_tile(job, m, n, row, column, c);
+  const bool add = extra->input != NULL;
+  if (add) start_tile(job, m, n, row, column, c);
   if (job->own != NULL)
     own_tile(job, m, n, a, b, c);
   else if (job->out->dtype == PL_FLOAT32)
@@ -166,7 +167,7 @@ void pl_matmul_with(const pl_tensor *out, const pl_tensor *a, const pl_tensor *b
   if (job.k == 0) {
     if (extra.input != NULL)
       start_tile(&job, job.m, job.n, 0, 0, out->data);
-    else if (!extra.accumulate)
+    else
       memset(out->data, 0, (size_t)out->numel * pl_dtype_size(out->dtype));
     if (extra.bias != NULL || extra.relu)
       finish_tile(&job, out->numel / job.n, job.n, 0, out->data);

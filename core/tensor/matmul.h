@@ -16,11 +16,11 @@ void pl_matmul(const pl_tensor *out, const pl_tensor *a, const pl_tensor *b);
 
 /* What else happens to a tile while it is in cache. */
 typedef struct pl_matmul_extra {
-  bool accumulate;        /* out += instead of out := */
-  const pl_tensor *input; /* NULL, or instead of out a matrix of its shape, its rows contiguous, */
-  double beta;            /* of which so much is added */
-  const void *bias;       /* NULL, or n numbers added to every row */
-  bool relu;              /* then max(0, …) */
+  const pl_tensor
+      *input;       /* NULL, or a matrix of out's shape, its rows contiguous, or out itself, */
+  double beta;      /* of which so much is added */
+  const void *bias; /* NULL, or n numbers added to every row */
+  bool relu;        /* then max(0, …) */
 } pl_matmul_extra;
 void pl_matmul_with(const pl_tensor *out, const pl_tensor *a, const pl_tensor *b,
                     pl_matmul_extra extra);

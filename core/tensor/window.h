@@ -13,13 +13,14 @@
 #include "runtime/pool.h"
 #include "tensor/tensor.h"
 
-/* Memory for as many tasks as run at a time, out of so many; which one gets which slot changes no bit. */
-int64_t pl_slots_for(int64_t tasks);
+/* Memory for as many tasks as run at a time; which task gets which slot changes no bit. */
 typedef struct pl_slots {
   int64_t count; /* at most PL_MAX_THREADS */
   atomic_flag taken[PL_MAX_THREADS];
 } pl_slots;
 
+/* How many so many tasks need. */
+int64_t pl_slots_for(int64_t tasks);
 void pl_slots_open(pl_slots *slots, int64_t count);
 int64_t pl_slots_take(pl_slots *slots);
 void pl_slots_give(pl_slots *slots, int64_t slot);

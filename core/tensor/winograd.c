@@ -136,66 +136,55 @@ static winograd_job make_job(const pl_winograd_plan *plan, void *workspace) {
   return job;
 }
 
-/* Where a tile lies: its image, and its first pixel of those made. */
+/* A walk over tiles in their order: at each the n×n pixels of one image from (y, x) on. */
 typedef struct {
-  int64_t image, y, x;
-} tile_place;
+  const pl_winograd_plan *plan;
+  const char *images, *outside;                      /* what a pixel outside is taken for */
+  const int64_t *size;                               /* of an image */
+  int64_t bytes, image, y, x, before[2], offset[16]; /* of a pixel; from the first to each of n×n */
+} tile_walk;
 
-static tile_place place_of(const pl_winograd_plan *plan, int64_t tile) {
+static tile_walk walk_from(const winograd_job *job, int64_t tile, const void *images,
+                           const int64_t size[2], int64_t channels, int n, const char *outside) {
+  const pl_winograd_plan *plan = job->plan;
   const int64_t down = pl_divide_up(plan->to[0], 2), row = tile / plan->across;
-  return (tile_place){row / down, row % down * 2, tile % plan->across * 2};
+  tile_walk walk = {.plan = plan, .images = images, .outside = outside, .size = size};
+  walk.bytes = channels * (int64_t)pl_dtype_size(plan->dtype);
+  walk.image = row / down;
+  walk.y = row % down * 2;
+  walk.x = tile % plan->across * 2;
+  for (int i = 0; i < n * n; i++) walk.offset[i] = (i / n * size[1] + i % n) * walk.bytes;
+  return walk;
 }
 
-static void to_next_tile(const pl_winograd_plan *plan, tile_place *at) {
-  if ((at->x += 2) < plan->to[1]) return;
-  at->x = 0;
-  if ((at->y += 2) < plan->to[0]) return;
-  at->y = 0;
-  at->image++;
-}
-
-/* Images of that size, `bytes` to a pixel; offset[r*n + c] from the first of n×n pixels to each. */
-typedef struct {
-  const char *first;
-  const int64_t *size;
-  int64_t bytes, offset[16];
-} tiled_images;
-
-static tiled_images tile_images(const void *first, const int64_t size[2], int64_t bytes, int n) {
-  tiled_images images = {.first = first, .size = size, .bytes = bytes};
-  for (int i = 0; i < n * n; i++) images.offset[i] = (i / n * size[1] + i % n) * bytes;
-  return images;
-}
-
-/* pixel[r*n + c] := the n×n pixels of an image from (y, x) on; `outside` where it ends */
-static inline void find_pixels(const char **pixel, int n, const tiled_images *images, int64_t image,
-                               int64_t y, int64_t x, const char *outside) {
-  const int64_t *size = images->size, bytes = images->bytes;
-  const char *first = images->first + ((image * size[0] + y) * size[1] + x) * bytes;
-  if (y >= 0 && x >= 0 && y + n <= size[0] && x + n <= size[1]) {
-    for (int i = 0; i < n * n; i++) pixel[i] = first + images->offset[i];
-    return;
+/* pixel[r*n + c] := those of the tile; then on to the next one */
+static inline void next_pixels(tile_walk *walk, int n, const char **pixel) {
+  const int64_t *size = walk->size, y = walk->y - walk->before[0], x = walk->x - walk->before[1];
+  const char *first = walk->images + ((walk->image * size[0] + y) * size[1] + x) * walk->bytes;
+  const bool inside = y >= 0 && x >= 0 && y + n <= size[0] && x + n <= size[1];
+  for (int i = 0; i < n * n; i++) pixel[i] = first + walk->offset[i];
+  for (int i = 0; !inside && i < n * n; i++) {
+    const int64_t py = y + i / n, px = x + i % n;
+    if (py < 0 || py >= size[0] || px < 0 || px >= size[1]) pixel[i] = walk->outside;
   }
-  for (int r = 0; r < n; r++) {
-    const bool in = y + r >= 0 && y + r < size[0];
-    for (int c = 0; c < n; c++)
-      pixel[r * n + c] =
-          in && x + c >= 0 && x + c < size[1] ? first + images->offset[r * n + c] : outside;
-  }
+  if ((walk->x += 2) < walk->plan->to[1]) return;
+  walk->x = 0;
+  if ((walk->y += 2) < walk->plan->to[0]) return;
+  walk->y = 0;
+  walk->image++;
 }
 
 /* v := tiles first .. first + count - 1 of x, or of what dy is for x */
 static void take_tiles(const winograd_job *job, int64_t first, int64_t count, char *v) {
   const pl_winograd_plan *plan = job->plan;
-  const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
-  const tiled_images from = tile_images(job->from, plan->from, plan->from_channels * size, 4);
-  tile_place at = place_of(plan, first);
-  for (int64_t i = 0; i < count; i++, to_next_tile(plan, &at)) {
+  const int64_t wide = plan->from_wide * (int64_t)pl_dtype_size(plan->dtype);
+  tile_walk walk = walk_from(job, first, job->from, plan->from, plan->from_channels, 4, job->zeros);
+  memcpy(walk.before, plan->before, sizeof walk.before);
+  for (int64_t i = 0; i < count; i++) {
     const char *pixel[16];
-    find_pixels(pixel, 4, &from, at.image, at.y - plan->before[0], at.x - plan->before[1],
-                job->zeros);
-    job->kernels->input(plan->from_channels, (const void *const *)pixel,
-                        v + i * plan->from_wide * size, plan->from_apart);
+    next_pixels(&walk, 4, pixel);
+    job->kernels->input(plan->from_channels, (const void *const *)pixel, v + i * wide,
+                        plan->from_apart);
   }
 }
 
@@ -236,14 +225,13 @@ static void give_pooled(const winograd_job *job, int64_t first, int64_t count, c
 
 static void give_tiles(const winograd_job *job, int64_t first, int64_t count, const char *m) {
   const pl_winograd_plan *plan = job->plan;
-  const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
-  const tiled_images to = tile_images(job->to, plan->to, plan->to_channels * size, 2);
-  tile_place at = place_of(plan, first);
-  for (int64_t i = 0; i < count; i++, to_next_tile(plan, &at)) {
+  const int64_t wide = plan->to_wide * (int64_t)pl_dtype_size(plan->dtype);
+  tile_walk walk = walk_from(job, first, job->to, plan->to, plan->to_channels, 2, NULL);
+  for (int64_t i = 0; i < count; i++) {
     const char *pixel[4];
-    find_pixels(pixel, 2, &to, at.image, at.y, at.x, NULL);
-    job->kernels->output(plan->to_channels, m + i * plan->to_wide * size, plan->to_apart, job->bias,
-                         job->relu, job->add, (void *const *)(uintptr_t)pixel);
+    next_pixels(&walk, 2, pixel);
+    job->kernels->output(plan->to_channels, m + i * wide, plan->to_apart, job->bias, job->relu,
+                         job->add, (void *const *)(uintptr_t)pixel);
   }
 }
 
@@ -296,15 +284,14 @@ void pl_winograd_pass(const pl_winograd_plan *plan, const void *from, const void
 /* v, d := tiles first .. first + count - 1 of x and of dy */
 static void take_both(const winograd_job *job, int64_t first, int64_t count, char *v, char *d) {
   const pl_winograd_plan *plan = job->plan;
-  const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
-  const tiled_images dy = tile_images(job->dy, plan->to, plan->to_channels * size, 2);
+  const int64_t wide = plan->to_wide * (int64_t)pl_dtype_size(plan->dtype);
+  tile_walk walk = walk_from(job, first, job->dy, plan->to, plan->to_channels, 2, job->zeros);
   take_tiles(job, first, count, v);
-  tile_place at = place_of(plan, first);
-  for (int64_t i = 0; i < count; i++, to_next_tile(plan, &at)) {
+  for (int64_t i = 0; i < count; i++) {
     const char *pixel[4];
-    find_pixels(pixel, 2, &dy, at.image, at.y, at.x, job->zeros);
-    job->kernels->gradient(plan->to_channels, (const void *const *)pixel,
-                           d + i * plan->to_wide * size, plan->to_apart);
+    next_pixels(&walk, 2, pixel);
+    job->kernels->gradient(plan->to_channels, (const void *const *)pixel, d + i * wide,
+                           plan->to_apart);
   }
 }
 

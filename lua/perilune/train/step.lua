@@ -51,19 +51,13 @@ end
 
 --- Whether layers were frozen, thawed or made anew since.
 function Stepper:is_stale()
-  local count = 0
-  for _, entry in ipairs(self.model:all_layers()) do
-    for _, weight in ipairs(entry.layer.weights) do
-      if weight.trainable then
-        count = count + 1
-        local old = self.weights[count]
-        if not (old and old.trainable == entry.layer.trainable and rawequal(old.tensor, weight.tensor)) then
-          return true
-        end
-      end
-    end
+  local now = trainable_weights(self.model)
+  if #now ~= #self.weights then return true end
+  for i, weight in ipairs(now) do
+    local old = self.weights[i]
+    if old.trainable ~= weight.trainable or not rawequal(weight.tensor, old.tensor) then return true end
   end
-  return count ~= #self.weights
+  return false
 end
 
 --- Whether any weight is to be moved.
