@@ -1,8 +1,9 @@
 /*
 ** Workers are started when first wanted and live until the process ends (the module is linked
 ** so that it is never unloaded). A worker spins briefly for the next job, then sleeps.
-** A job is open while its owner hands out chunks; a worker joins under the lock, so one that
-** wakes late finds the job closed, and the owner waits only for those who joined.
+** A job is open while its owner hands out chunks. A worker enters through the gate, which counts those
+** inside; the owner shuts it and waits until the last has left, so that whoever comes late finds it
+** shut, and only those inside ever read the job. Locks are for sleeping alone.
 */
 #include "runtime/pool.h"
 
@@ -19,22 +20,25 @@
 #include <immintrin.h>
 #endif
 
-enum { SPINS = 4000 };
+enum { SPINS = 4000, SHUT = 1 << 30 };
 
 static struct {
   pthread_mutex_t owner; /* held by the thread whose job is running */
-  pthread_mutex_t lock;  /* guards all below but the atomics */
-  pthread_cond_t wake, idle;
-  int threads, workers, sleeping;
-  bool open, owner_sleeps;
-  pl_task *task;
+  pl_task *task;         /* the job; written while the gate is shut and nobody is inside */
   void *context;
   int64_t chunks;
-  atomic_int joined;
-  atomic_uint generation;
   _Atomic int64_t next;
+  atomic_int gate; /* how many workers are inside the job, and SHUT */
+  atomic_int room; /* how many may be */
+  atomic_uint generation;
+  atomic_int threads, sleeping;
+  atomic_bool owner_sleeps;
+  int workers;           /* of the owner's keeping, as the job is */
+  pthread_mutex_t lock;  /* of those who sleep */
+  pthread_cond_t wake, idle;
 } pool = {
     .owner = PTHREAD_MUTEX_INITIALIZER,
+    .gate = SHUT,
     .lock = PTHREAD_MUTEX_INITIALIZER,
     .wake = PTHREAD_COND_INITIALIZER,
     .idle = PTHREAD_COND_INITIALIZER,
@@ -73,34 +77,45 @@ static void run_chunks(pl_task *task, void *context, int64_t chunks) {
   while ((chunk = atomic_fetch_add(&pool.next, 1)) < chunks) task(context, chunk);
 }
 
+static bool enter(void) {
+  int inside = atomic_load(&pool.gate);
+  while (inside < atomic_load(&pool.room)) { /* SHUT is above any room */
+    if (atomic_compare_exchange_weak(&pool.gate, &inside, inside + 1)) return true;
+  }
+  return false;
+}
+
+static void leave(void) {
+  if (atomic_fetch_sub(&pool.gate, 1) != SHUT + 1 || !atomic_load(&pool.owner_sleeps)) return;
+  pthread_mutex_lock(&pool.lock);
+  pthread_cond_signal(&pool.idle);
+  pthread_mutex_unlock(&pool.lock);
+}
+
+/* Returns the generation of a job that is not the one seen last. */
+static unsigned wait_for_job(unsigned seen) {
+  for (int i = 0; i < SPINS; i++) {
+    const unsigned now = atomic_load(&pool.generation);
+    if (now != seen) return now;
+    relax();
+  }
+  pthread_mutex_lock(&pool.lock);
+  atomic_fetch_add(&pool.sleeping, 1);
+  while (atomic_load(&pool.generation) == seen) pthread_cond_wait(&pool.wake, &pool.lock);
+  atomic_fetch_sub(&pool.sleeping, 1);
+  pthread_mutex_unlock(&pool.lock);
+  return atomic_load(&pool.generation);
+}
+
 static void *work(void *unused) {
   (void)unused;
   inside_task = true;
   flush_denormals();
-  unsigned seen = 0;
-  for (;;) {
-    for (int i = 0; i < SPINS && atomic_load(&pool.generation) == seen; i++) relax();
-    pthread_mutex_lock(&pool.lock);
-    while (atomic_load(&pool.generation) == seen) {
-      pool.sleeping++;
-      pthread_cond_wait(&pool.wake, &pool.lock);
-      pool.sleeping--;
-    }
-    seen = atomic_load(&pool.generation);
-    if (!pool.open || atomic_load(&pool.joined) >= pool.threads - 1) {
-      pthread_mutex_unlock(&pool.lock);
-      continue;
-    }
-    atomic_fetch_add(&pool.joined, 1);
-    pl_task *task = pool.task;
-    void *context = pool.context;
-    int64_t chunks = pool.chunks;
-    pthread_mutex_unlock(&pool.lock);
-    run_chunks(task, context, chunks);
-    pthread_mutex_lock(&pool.lock);
-    atomic_fetch_sub(&pool.joined, 1);
-    if (pool.owner_sleeps) pthread_cond_signal(&pool.idle);
-    pthread_mutex_unlock(&pool.lock);
+  for (unsigned seen = 0;;) {
+    seen = wait_for_job(seen);
+    if (!enter()) continue;
+    run_chunks(pool.task, pool.context, pool.chunks);
+    leave();
   }
   return NULL;
 }
@@ -129,9 +144,10 @@ static void forget_workers(void) {
   pthread_mutex_init(&pool.lock, NULL);
   pthread_cond_init(&pool.wake, NULL);
   pthread_cond_init(&pool.idle, NULL);
-  pool.workers = pool.sleeping = 0;
-  pool.open = pool.owner_sleeps = false;
-  atomic_store(&pool.joined, 0);
+  pool.workers = 0;
+  atomic_store(&pool.sleeping, 0);
+  atomic_store(&pool.owner_sleeps, false);
+  atomic_store(&pool.gate, SHUT);
 }
 
 /* The processors' time that a container may take, in whole processors; PL_MAX_THREADS without a limit. */
@@ -162,7 +178,7 @@ static int default_threads(void) {
 }
 
 static void initialise(void) {
-  pool.threads = default_threads();
+  atomic_store(&pool.threads, default_threads());
   pthread_atfork(NULL, NULL, forget_workers);
 }
 
@@ -170,17 +186,12 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 int pl_threads(void) {
   pthread_once(&once, initialise);
-  pthread_mutex_lock(&pool.lock);
-  int threads = pool.threads;
-  pthread_mutex_unlock(&pool.lock);
-  return threads;
+  return atomic_load(&pool.threads);
 }
 
 void pl_set_threads(int threads) {
   pthread_once(&once, initialise);
-  pthread_mutex_lock(&pool.lock);
-  pool.threads = threads;
-  pthread_mutex_unlock(&pool.lock);
+  atomic_store(&pool.threads, threads);
 }
 
 static void run_alone(int64_t chunks, pl_task *task, void *context) {
@@ -192,40 +203,45 @@ static void run_alone(int64_t chunks, pl_task *task, void *context) {
   restore_denormals(saved);
 }
 
-static void wait_for_workers(void) {
-  for (int i = 0; i < SPINS && atomic_load(&pool.joined) > 0; i++) relax();
+static void open_gate(int workers) {
+  atomic_store(&pool.room, workers);
+  atomic_store(&pool.next, 0);
+  atomic_store(&pool.gate, 0);
+  atomic_fetch_add(&pool.generation, 1);
+  if (atomic_load(&pool.sleeping) == 0) return;
   pthread_mutex_lock(&pool.lock);
-  pool.owner_sleeps = true;
-  while (atomic_load(&pool.joined) > 0) pthread_cond_wait(&pool.idle, &pool.lock);
-  pool.owner_sleeps = false;
+  pthread_cond_broadcast(&pool.wake);
+  pthread_mutex_unlock(&pool.lock);
+}
+
+static void shut_gate(void) {
+  atomic_fetch_add(&pool.gate, SHUT);
+  for (int i = 0; i < SPINS; i++) {
+    if (atomic_load(&pool.gate) == SHUT) return;
+    relax();
+  }
+  pthread_mutex_lock(&pool.lock);
+  atomic_store(&pool.owner_sleeps, true);
+  while (atomic_load(&pool.gate) != SHUT) pthread_cond_wait(&pool.idle, &pool.lock);
+  atomic_store(&pool.owner_sleeps, false);
   pthread_mutex_unlock(&pool.lock);
 }
 
 void pl_parallel_for(int64_t chunks, pl_task *task, void *context) {
-  if (chunks <= 1 || inside_task || pl_threads() == 1 || pthread_mutex_trylock(&pool.owner) != 0) {
+  const int threads = pl_threads();
+  if (chunks <= 1 || inside_task || threads == 1 || pthread_mutex_trylock(&pool.owner) != 0) {
     run_alone(chunks, task, context);
     return;
   }
   unsigned saved = flush_denormals();
   inside_task = true;
-  pthread_mutex_lock(&pool.lock);
-  int wanted = pool.threads - 1;
-  if (pool.workers < wanted) start_workers(wanted);
+  if (pool.workers < threads - 1) start_workers(threads - 1);
   pool.task = task;
   pool.context = context;
   pool.chunks = chunks;
-  pool.open = true;
-  atomic_store(&pool.next, 0);
-  atomic_fetch_add(&pool.generation, 1);
-  if (pool.sleeping > 0) pthread_cond_broadcast(&pool.wake);
-  pthread_mutex_unlock(&pool.lock);
-
+  open_gate(threads - 1);
   run_chunks(task, context, chunks);
-
-  pthread_mutex_lock(&pool.lock);
-  pool.open = false;
-  pthread_mutex_unlock(&pool.lock);
-  wait_for_workers();
+  shut_gate();
   inside_task = false;
   restore_denormals(saved);
   pthread_mutex_unlock(&pool.owner);
