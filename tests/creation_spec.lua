@@ -99,6 +99,26 @@ describe("creation", function()
     assert.is_false(pl.is_tensor(nil))
     assert.is_false(pl.is_tensor())
   end)
+
+  it("fits tells a tensor of a shape and dtype from all else", function()
+    local fits, t = core.fits, pl.zeros(2, 3, 4)
+    for _, shape in ipairs { { 2, 3, 4 }, pl.zeros({ 2, 3, 4 }, "int32") } do
+      assert.is_true(fits(t, shape))
+      assert.is_true(fits(t, shape, "float32"))
+      assert.is_false(fits(t, shape, "float64"))
+    end
+    for _, shape in ipairs { {}, { 2 }, { 2, 3 }, { 3, 4 }, { 2, 3, 5 }, { 2, 3, 4, 1 }, { 24 } } do
+      assert.is_false(fits(t, shape))
+    end
+    assert.is_true(fits(t, { 3, 4 }, nil, 1))
+    assert.is_true(fits(t, {}, "float32", 3))
+    assert.is_false(fits(t, { 2, 3, 4 }, nil, 1))
+    assert.is_true(fits(pl.zeros {}, {}))
+    for _, value in ipairs { 1, "t", {}, io.stdout, print, true } do assert.is_false(fits(value, {})) end
+    assert.is_false(fits(nil, {}))
+    for _, shape in ipairs { 3, io.stdout } do assert.has_error(function() fits(t, shape) end) end
+    assert.has_error(function() fits(t, { 3 }, nil, -1) end)
+  end)
 end)
 
 describe("inspection", function()

@@ -109,7 +109,7 @@ end)
 local ELSEWHERE <const> = {
   ["tests/creation_spec.lua"] = {
     "dtype", "item", "numel", "rank", "shape", "size", "stride", "is_contiguous", "tobytes", "totable",
-    "empty", "full", "from_table", "frombytes", "ramp", "is_tensor",
+    "empty", "full", "from_table", "frombytes", "ramp", "is_tensor", "fits",
   },
   ["tests/views_spec.lua"] = {
     "expand", "expand_as", "flatten", "narrow", "permute", "reshape", "select", "slice", "squeeze", "t",

@@ -15,7 +15,7 @@ enum { MOST = 1 << 24, GEOMETRY = 9 };
 ** multiplier} lies in memory as that of a convolution with a group for each channel. */
 static bool is_depthwise(lua_State *L) { return lua_toboolean(L, lua_upvalueindex(1)); }
 
-/* The tensor at arg: contiguous, of that rank and of the same dtype as x. */
+/* The tensor at arg: of that rank and of the same dtype as x. */
 static const pl_tensor *check_operand(lua_State *L, int arg, const char *fn, const char *name,
                                       int rank, const pl_tensor *x) {
   const pl_tensor *t = pl_check_tensor(L, arg, fn, name);
@@ -33,13 +33,30 @@ static const pl_tensor *check_operand(lua_State *L, int arg, const char *fn, con
                  : rank == 4 ? "images {batch, height, width, channels} (one image: "
                                "image:unsqueeze(1))"
                              : "a tensor of rank 1, a number for each output channel");
+  return t;
+}
+
+/* One that is read: a contiguous copy takes its place where it is not contiguous itself. */
+static const pl_tensor *check_input(lua_State *L, int arg, const char *fn, const char *name,
+                                    int rank, const pl_tensor *x) {
+  const pl_tensor *t = check_operand(L, arg, fn, name, rank, x);
+  if (pl_is_contiguous(t)) return t;
+  t = pl_push_contiguous(L, fn, arg);
+  lua_replace(L, arg);
+  return t;
+}
+
+/* One that is written. */
+static const pl_tensor *check_output(lua_State *L, int arg, const char *fn, const char *name,
+                                     int rank, const pl_tensor *x) {
+  const pl_tensor *t = check_operand(L, arg, fn, name, rank, x);
   if (!pl_is_contiguous(t)) pl_arg_error(L, arg, fn, name, "a contiguous tensor");
   return t;
 }
 
-static const pl_tensor *opt_operand(lua_State *L, int arg, const char *fn, const char *name,
-                                    int rank, const pl_tensor *x) {
-  return lua_isnoneornil(L, arg) ? NULL : check_operand(L, arg, fn, name, rank, x);
+static const pl_tensor *opt_output(lua_State *L, int arg, const char *fn, const char *name,
+                                   int rank, const pl_tensor *x) {
+  return lua_isnoneornil(L, arg) ? NULL : check_output(L, arg, fn, name, rank, x);
 }
 
 static void check_channels(lua_State *L, const char *fn, const pl_conv2d *g,
@@ -156,12 +173,12 @@ static int bind_conv2d(lua_State *L) {
   const char *fn = is_depthwise(L) ? "depthwise_conv2d" : "conv2d";
   enum { FLAGS = 5 + GEOMETRY };
   lua_settop(L, FLAGS + 2);
-  const pl_tensor *x = check_operand(L, 2, fn, "x", 4, NULL);
-  const pl_tensor *kernel = check_operand(L, 3, fn, "kernel", 4, x);
-  const pl_tensor *bias = opt_operand(L, 4, fn, "bias", 1, x);
+  const pl_tensor *x = check_input(L, 2, fn, "x", 4, NULL);
+  const pl_tensor *kernel = check_input(L, 3, fn, "kernel", 4, x);
+  const pl_tensor *bias = lua_isnil(L, 4) ? NULL : check_input(L, 4, fn, "bias", 1, x);
   const pl_conv2d g = check_geometry(L, 5, fn, x, kernel);
   const bool relu = pl_opt_boolean(L, FLAGS, fn, "relu", false);
-  const pl_tensor *y = check_operand(L, 1, fn, "y", 4, x);
+  const pl_tensor *y = check_output(L, 1, fn, "y", 4, x);
   int64_t shape[] = {g.batch, g.out[0], g.out[1], g.out_channels};
   const bool pooled = check_pooled(L, FLAGS + 1, fn, &g, shape);
   pl_tensor *which =
@@ -207,15 +224,15 @@ static int bind_conv2d_backward(lua_State *L) {
   const char *fn = is_depthwise(L) ? "depthwise_conv2d_backward" : "conv2d_backward";
   enum { FLAGS = 8 + GEOMETRY };
   lua_settop(L, FLAGS + 6);
-  const pl_tensor *x = check_operand(L, 5, fn, "x", 4, NULL);
-  const pl_tensor *kernel = check_operand(L, 6, fn, "kernel", 4, x);
+  const pl_tensor *x = check_input(L, 5, fn, "x", 4, NULL);
+  const pl_tensor *kernel = check_input(L, 6, fn, "kernel", 4, x);
   const pl_conv2d g = check_geometry(L, 8, fn, x, kernel);
-  const pl_tensor *dy = check_operand(L, 4, fn, "dy", 4, x);
-  const pl_tensor *dx = opt_operand(L, 1, fn, "dx", 4, x);
-  const pl_tensor *dkernel = opt_operand(L, 2, fn, "dkernel", 4, x);
-  const pl_tensor *dbias = opt_operand(L, 3, fn, "dbias", 1, x);
+  const pl_tensor *dy = check_input(L, 4, fn, "dy", 4, x);
+  const pl_tensor *dx = opt_output(L, 1, fn, "dx", 4, x);
+  const pl_tensor *dkernel = opt_output(L, 2, fn, "dkernel", 4, x);
+  const pl_tensor *dbias = opt_output(L, 3, fn, "dbias", 1, x);
   const bool relu = pl_opt_boolean(L, FLAGS, fn, "relu", false);
-  const pl_tensor *y = relu ? check_operand(L, 7, fn, "y", 4, x) : NULL;
+  const pl_tensor *y = relu ? check_input(L, 7, fn, "y", 4, x) : NULL;
   int64_t shape[] = {g.batch, g.out[0], g.out[1], g.out_channels};
   const bool pooled = check_pooled(L, FLAGS + 4, fn, &g, shape);
   const pl_tensor *which = pooled ? check_which(L, FLAGS + 5, fn, shape) : NULL;
@@ -226,7 +243,7 @@ static int bind_conv2d_backward(lua_State *L) {
   check_bias(L, fn, "dbias", dbias, &g);
   const pl_tensor *dz = NULL;
   if (relu && (dx != NULL || dkernel != NULL)) {
-    dz = check_operand(L, FLAGS + 6, fn, "dz", 4, x);
+    dz = check_output(L, FLAGS + 6, fn, "dz", 4, x);
     check_shape(L, fn, "dz", dz, 4, shape);
   }
   const pl_tensor *const all[] = {dy, x, kernel, y, which, dx, dkernel, dbias, dz};

@@ -361,17 +361,35 @@ static int bind_is_tensor(lua_State *L) {
   return 1;
 }
 
+/* core.fits(value, shape, dtype?, lead?): whether the value is a tensor of that dtype whose shape, after its
+** first `lead` axes, is that list, or that of that tensor. In one call, for what is asked at every step. */
+static int bind_fits(lua_State *L) {
+  static const char fn[] = "fits";
+  lua_settop(L, 4);
+  const pl_tensor *t = pl_to_tensor(L, 1), *like = pl_to_tensor(L, 2);
+  if (like == NULL && !lua_istable(L, 2)) pl_arg_error(L, 2, fn, "shape", "a list or a tensor");
+  const char *dtype = lua_tostring(L, 3);
+  const int lead = lua_isnil(L, 4) ? 0 : (int)pl_check_integer(L, 4, fn, "lead", 0, PL_MAX_RANK);
+  bool fits = t != NULL && (dtype == NULL || strcmp(dtype, pl_dtype_name(t->dtype)) == 0);
+  const lua_Integer rank = !fits ? 0 : like != NULL ? like->rank : (lua_Integer)lua_rawlen(L, 2);
+  fits = fits && t->rank == lead + rank;
+  for (int i = 0; fits && i < rank; i++) {
+    if (like == NULL) lua_rawgeti(L, 2, i + 1);
+    fits = t->shape[lead + i] == (like != NULL ? like->shape[i] : lua_tointeger(L, -1));
+    if (like == NULL) lua_pop(L, 1);
+  }
+  lua_pushboolean(L, fits);
+  return 1;
+}
+
 /* }==== */
 
 void pl_bind_tensor(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"empty", bind_empty},
-      {"full", bind_full},
-      {"ramp", bind_ramp},
-      {"from_table", bind_from_table},
-      {"frombytes", bind_frombytes},
-      {"is_tensor", bind_is_tensor},
-      {NULL, NULL},
+      {"empty", bind_empty},         {"full", bind_full},
+      {"ramp", bind_ramp},           {"from_table", bind_from_table},
+      {"frombytes", bind_frombytes}, {"is_tensor", bind_is_tensor},
+      {"fits", bind_fits},           {NULL, NULL},
   };
   static const luaL_Reg methods[] = {
       {"totable", bind_totable},

@@ -33,8 +33,8 @@ static struct {
   atomic_uint generation;
   atomic_int threads, sleeping;
   atomic_bool owner_sleeps;
-  int workers;           /* of the owner's keeping, as the job is */
-  pthread_mutex_t lock;  /* of those who sleep */
+  int workers;          /* of the owner's keeping, as the job is */
+  pthread_mutex_t lock; /* of those who sleep */
   pthread_cond_t wake, idle;
 } pool = {
     .owner = PTHREAD_MUTEX_INITIALIZER,

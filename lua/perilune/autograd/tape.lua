@@ -21,22 +21,30 @@ local function new_block(dtype, numel)
   return { dtype = dtype, numel = numel, memory = core.empty({ numel }, dtype) }
 end
 
+-- shape: a list of sizes, or a tensor of that shape.
 local function tensor_in(block, shape)
-  if not (block.shape and shapes.same(block.shape, shape)) then
-    block.shape = table.move(shape, 1, #shape, 1, {})
+  if not core.fits(block.tensor, shape) then
+    if core.is_tensor(shape) then shape = shape:shape() end
     block.tensor = block.memory:narrow(1, 1, shapes.count(shape)):reshape(shape)
   end
   return block.tensor
 end
 
+local function count(shape) return core.is_tensor(shape) and shape:numel() or shapes.count(shape) end
+
 --- The smallest free block that is large enough, or a new one.
+---@param shape integer[]|Tensor sizes, or a tensor of that shape
 function Tape:take(dtype, shape)
-  local numel, best = shapes.count(shape), nil
-  for i, block in ipairs(self.free) do
-    local fits = block.dtype == dtype and block.numel >= numel
-    if fits and not (best and self.free[best].numel <= block.numel) then best = i end
+  local free, numel, best, least = self.free, count(shape), nil, math.huge
+  for i = 1, #free do
+    local block = free[i]
+    local size = block.numel
+    if size >= numel and size < least and block.dtype == dtype then
+      best, least = i, size
+      if size == numel then break end
+    end
   end
-  local block = best and table.remove(self.free, best) or new_block(dtype, numel)
+  local block = best and table.remove(free, best) or new_block(dtype, numel)
   return block, tensor_in(block, shape)
 end
 
@@ -49,13 +57,23 @@ function Tape:give_back(block) self.free[#self.free + 1] = block end
 ---@field value Tensor
 ---@field grad Tensor? the gradient by it, after backward and until the next pass begins
 ---@field needs boolean whether it wants a gradient
+---@field gradient Tensor|false behind grad; a field that is always there is read and set without a call
+---@field block table|false the gradient's memory, when it is not borrowed
+---@field own table|false a leaf's, kept from pass to pass
+---@field slot table|false where it was made
 local Variable = {}
+
+-- A variable that no operation made.
+local function new_leaf(tape, tensor, needs)
+  return setmetatable({ tape = tape, value = tensor, needs = needs, leaf = true, gradient = false,
+    block = false, own = false, slot = false, op = false, pass = false }, Variable)
+end
 
 --- A variable that wants a gradient. It outlives passes; its value may be changed between them.
 ---@param tensor Tensor float32 or float64
 ---@return Variable
 function Tape:leaf(tensor)
-  local leaf = setmetatable({ tape = self, value = tensor, needs = true, leaf = true }, Variable)
+  local leaf = new_leaf(self, tensor, true)
   self.leaves[#self.leaves + 1] = leaf
   return leaf
 end
@@ -63,24 +81,20 @@ end
 --- A variable that wants none, so that what is computed from it still takes its memory from the tape.
 ---@param tensor Tensor
 ---@return Variable
-function Tape:constant(tensor)
-  return setmetatable({ tape = self, value = tensor, needs = false, leaf = true }, Variable)
-end
+function Tape:constant(tensor) return new_leaf(self, tensor, false) end
 
 -- The memory of v's gradient, and whether it holds a part already.
 local function gradient_of(v)
-  local tape = v.tape
-  if v.grad and v.block then return v.grad, true end
-  local borrowed = v.grad
-  if v.leaf then -- kept from pass to pass
-    local shape = v.value:shape()
-    v.own = v.own or new_block(v.value:dtype(), v.value:numel())
-    v.block, v.grad = v.own, tensor_in(v.own, shape)
+  if v.block then return v.gradient, true end
+  local value, borrowed = v.value, v.gradient
+  if v.leaf then
+    v.own = v.own or new_block(value:dtype(), value:numel())
+    v.block, v.gradient = v.own, tensor_in(v.own, value)
   else
-    v.block, v.grad = tape:take(v.value:dtype(), v.value:shape())
+    v.block, v.gradient = v.tape:take(value:dtype(), value)
   end
-  if borrowed then v.grad:copy_(borrowed) end
-  return v.grad, borrowed ~= nil
+  if borrowed then v.gradient:copy_(borrowed) end
+  return v.gradient, borrowed ~= false
 end
 
 -- ---- slots -----------------------------------------------------------------------------------------
@@ -90,8 +104,9 @@ Slot.__index = Slot
 
 function Slot:buffer(key, dtype, shape)
   local block = self.blocks[key]
-  if not block or block.dtype ~= dtype or block.numel < shapes.count(shape) then
-    block = new_block(dtype, shapes.count(shape))
+  if block and core.fits(block.tensor, shape, dtype) then return block.tensor end
+  if not block or block.dtype ~= dtype or block.numel < count(shape) then
+    block = new_block(dtype, count(shape))
     self.blocks[key] = block
   end
   return tensor_in(block, shape)
@@ -115,8 +130,8 @@ end
 function Slot:add_gradient(i, g)
   if not self:needs(i) then return end
   local v = self.inputs[i]
-  if not v.grad and not v.leaf then
-    v.grad, self.lends = g:contiguous(), true
+  if not v.gradient and not v.leaf then
+    v.gradient, self.lends = g:contiguous(), true
     return
   end
   local grad, add = gradient_of(v)
@@ -137,35 +152,41 @@ function Tape:begin()
     self:give_back(block)
     self.held[i] = nil
   end
-  for _, leaf in ipairs(self.leaves) do leaf.grad, leaf.block = nil, nil end
+  for i = 1, #self.leaves do
+    local leaf = self.leaves[i]
+    leaf.gradient, leaf.block = false, false
+  end
 end
+
+local NONE <const> = { n = 0 }
 
 --- The next slot, with the memory it had when the same operation stood there in an earlier pass.
 function Tape:next_slot(name, entry)
   self.used = self.used + 1
   local slot = self.slots[self.used]
   if not slot or slot.name ~= name then
-    slot = setmetatable({ tape = self, name = name, entry = entry, blocks = {}, scratches = {}, inputs = {},
-      arguments = {} }, Slot)
+    slot = setmetatable({ tape = self, name = name, entry = entry, blocks = {}, scratches = {},
+      inputs = {}, arguments = NONE }, Slot)
     self.slots[self.used] = slot
   end
   return slot
 end
 
-local function check_alive(tape, v, name)
+local function is_alive(tape, v) return v.tape == tape and (v.leaf or v.pass == tape.pass) end
+
+local function raise_dead(tape, v, name)
   if v.tape ~= tape then
     check.raise("%s: the variables belong to two recordings; gradients of gradients are not recorded "
       .. "(v:detach() gives the plain value)", name)
-  elseif not v.leaf and v.pass ~= tape.pass then
-    check.raise("%s: the variable's pass is over and its memory is used again; keep what you need of it with "
-      .. "v:detach():clone()", name)
   end
+  check.raise("%s: the variable's pass is over and its memory is used again; keep what you need of it with "
+    .. "v:detach():clone()", name)
 end
 
 local function finish(slot, y, ...)
   if type(y) == "number" then -- a reduction over all axes
     local dtype = "float32"
-    for i = 1, slot.n do
+    for i = 1, slot.arguments.n do
       if slot.inputs[i] then dtype = slot.inputs[i].value:dtype() end
     end
     y = slot:buffer("scalar", dtype, {}):fill_(y)
@@ -178,26 +199,28 @@ end
 function Tape:record(name, ...)
   local entry = ops[name]
   local slot = self:next_slot(name, entry)
-  local n, needs = select("#", ...), false
-  local arguments, inputs = slot.arguments, slot.inputs
-  for i = 1, math.max(n, slot.n or 0) do
-    local argument = (select(i, ...))
-    inputs[i] = nil
+  local arguments, inputs, needs = table.pack(...), slot.inputs, false
+  local n = arguments.n
+  for i = 1, n do
+    local argument = arguments[i]
     if getmetatable(argument) == Variable then
-      check_alive(self, argument, name)
-      inputs[i], needs, argument = argument, needs or argument.needs, argument.value
+      if not is_alive(self, argument) then raise_dead(self, argument, name) end
+      inputs[i], needs, arguments[i] = argument, needs or argument.needs, argument.value
+    else
+      inputs[i] = nil
     end
-    arguments[i] = argument
   end
-  slot.n = n
-  slot.out = setmetatable({ tape = self, op = name, slot = slot, needs = needs, pass = self.pass }, Variable)
+  for i = n + 1, slot.arguments.n do inputs[i] = nil end
+  slot.arguments = arguments
+  slot.out = setmetatable({ tape = self, value = false, needs = needs, leaf = false, gradient = false,
+    block = false, own = false, slot = slot, op = name, pass = self.pass }, Variable)
   return finish(slot, entry.forward(slot, table.unpack(arguments, 1, n)))
 end
 
 --- Fills in the gradients of everything that `loss` was computed from.
 ---@param loss Variable with one element
 function Tape:backward(loss)
-  check_alive(self, loss, "backward")
+  if not is_alive(self, loss) then raise_dead(self, loss, "backward") end
   check.arg(loss.value:numel() == 1, "backward", "loss",
     "a variable with one element, as sum() or mean() gives", loss.value)
   if not loss.needs then return end
@@ -205,18 +228,19 @@ function Tape:backward(loss)
   for i = self.used, 1, -1 do
     local slot = self.slots[i]
     local out = slot.out
-    if out.grad and out.needs then
+    if out.gradient and out.needs then
       slot.lends = false
-      slot.entry.backward(slot, out.grad, table.unpack(slot.arguments, 1, slot.n))
-      for k, block in ipairs(slot.scratches) do
-        self:give_back(block)
-        slot.scratches[k] = nil
+      slot.entry.backward(slot, out.gradient, table.unpack(slot.arguments, 1, slot.arguments.n))
+      local scratches = slot.scratches
+      for k = 1, #scratches do
+        self:give_back(scratches[k])
+        scratches[k] = nil
       end
       if out.block then -- what shares its memory lives until the pass ends
         if slot.lends then self.held[#self.held + 1] = out.block else self:give_back(out.block) end
-        out.block = nil
+        out.block = false
       end
-      if out ~= loss then out.grad = nil end
+      if out ~= loss then out.gradient = false end
     end
   end
 end

@@ -97,13 +97,10 @@ local function unknown(name)
   check.no_field("a variable has no field", name, methods)
 end
 
--- Fields that may be nil.
-local optional = { grad = true, block = true, own = true, leaf = true, slot = true, op = true, pass = true }
-
 function Variable.__index(self, key)
   local method = methods[key]
   if method then return method end
-  if optional[key] then return nil end
+  if key == "grad" then return self.gradient or nil end
   if key == "arguments" then return self.slot and self.slot.inputs end
   if type(key) == "number" or type(key) == "table" then return self.tape:record("index", self, key) end
   if core.is_tensor(key) then refuse_index(key) end
@@ -114,6 +111,7 @@ function Variable.__newindex(self, key, value)
   if type(key) == "number" or type(key) == "table" or core.is_tensor(key) then
     check.raise("elements of a recorded variable cannot be set: writing in place is not recorded")
   end
+  if key == "grad" then key, value = "gradient", value or false end
   rawset(self, key, value)
 end
 

@@ -168,20 +168,39 @@ end
 
 -- ---- what is inside --------------------------------------------------------------------------------
 
-local function append_layers(list, seen, layer, path)
-  if seen[layer] then return list end
+-- Calls visit(layer, path) for a layer and all that it is made of.
+local function walk(layer, visit, path, seen)
+  if seen[layer] then return end
   seen[layer] = true
-  list[#list + 1] = { layer = layer, path = path }
-  for i, child in ipairs(layer.layers or {}) do
+  visit(layer, path)
+  local children = layer.layers
+  for i = 1, children and #children or 0 do
+    local child = children[i]
     local name = child.name or class.snake_case(child.__name) .. "_" .. i
-    append_layers(list, seen, child, path and path .. "/" .. name or name)
+    walk(child, visit, path and path .. "/" .. name or name, seen)
   end
-  return list
 end
 
 --- This layer and all that it is made of, each once, containers before what they hold.
 ---@return { layer: Layer, path: string? }[] path: names from the outermost container's children down
-function Layer:all_layers() return append_layers({}, {}, self, nil) end
+function Layer:all_layers()
+  local list = {}
+  walk(self, function(layer, path) list[#list + 1] = { layer = layer, path = path } end, nil, {})
+  return list
+end
+
+--- Calls f with each weight, in the order of the layers.
+---@param f fun(weight: Weight, layer: Layer, trains: boolean, path: string?) trains: also says whether the
+---  layer is frozen; path: the layer's
+function Layer:each_weight(f)
+  walk(self, function(layer, path)
+    local weights = layer.weights
+    for i = 1, #weights do
+      local weight = weights[i]
+      f(weight, layer, weight.trainable and layer.trainable, path)
+    end
+  end, nil, {})
+end
 
 --- The weights of this layer and of all that it is made of.
 ---@return { layer: Layer, name: string, path: string, tensor: Tensor, trainable: boolean, regularizer:
@@ -189,15 +208,12 @@ function Layer:all_layers() return append_layers({}, {}, self, nil) end
 --- path as in "conv2d_1/kernel"; trainable also says whether the layer is frozen
 function Layer:all_weights()
   local list = {}
-  for _, entry in ipairs(self:all_layers()) do
-    for _, weight in ipairs(entry.layer.weights) do
-      list[#list + 1] = {
-        layer = entry.layer, name = weight.name, tensor = weight.tensor, regularizer = weight.regularizer,
-        path = (entry.path and entry.path .. "/" or "") .. weight.name,
-        trainable = weight.trainable and entry.layer.trainable, weight = weight,
-      }
-    end
-  end
+  self:each_weight(function(weight, layer, trains, path)
+    list[#list + 1] = {
+      layer = layer, name = weight.name, tensor = weight.tensor, regularizer = weight.regularizer,
+      path = (path and path .. "/" or "") .. weight.name, trainable = trains, weight = weight,
+    }
+  end)
   return list
 end
 
@@ -217,12 +233,12 @@ end
 ---@return number|Variable?
 function Layer:regularization()
   local total
-  for _, weight in ipairs(self:all_weights()) do
-    if weight.regularizer and weight.trainable then
-      local loss = weight.regularizer:loss(weight.layer[weight.name])
+  self:each_weight(function(weight, layer, trains)
+    if weight.regularizer and trains then
+      local loss = weight.regularizer:loss(layer[weight.name])
       total = total and total + loss or loss
     end
-  end
+  end)
   return total
 end
 

@@ -7,7 +7,7 @@ local options = require "perilune.ops.options"
 -- y of one of core.nn's functions of x and at most two numbers (core/kernels/activation.h).
 local function compute(slot, name, x, a, b)
   slot.kernel, slot.a, slot.b = name, a, b
-  local y = slot:buffer("y", x:dtype(), x:shape())
+  local y = slot:buffer("y", x:dtype(), x)
   core.nn[name](y, x, a, b)
   return y
 end

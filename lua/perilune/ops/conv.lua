@@ -45,42 +45,47 @@ local function check_images(fn, x, kernel)
     or "a tensor {height, width, channels, multiplier}", kernel)
 end
 
-local function contiguous(t) return core.is_tensor(t) and t:contiguous() or t end
+-- What shapes and options come to: the geometry as core.nn takes it, and the shape of the result.
+local function make_plan(fn, parser, x, kernel, given)
+  check_images(fn, x, kernel)
+  local o, y, size = parser(given), x:shape(), kernel:shape()
+  local height, top, bottom = along(1, y[2], size[1], o)
+  local width, left, right = along(2, y[3], size[2], o)
+  local half = o.pooled and 2 or 1
+  y[2], y[3], y[4] = height // half, width // half, size[4] * (fn == "conv2d" and 1 or size[3])
+  return {
+    given = given, x = x:shape(), kernel = size, y = y, relu = o.relu, pooled = o.pooled, o.strides[1],
+    o.strides[2], top, bottom, left, right, o.dilation[1], o.dilation[2], o.groups,
+  }
+end
 
 local function operation(fn, known)
-  local forward, backward = core.nn[fn], core.nn[fn .. "_backward"]
+  local forward, backward, fits = core.nn[fn], core.nn[fn .. "_backward"], core.fits
   local function parser(given) return parse_options(fn, given, known) end
   return {
     forward = function(slot, x, kernel, bias, given)
-      check_images(fn, x, kernel)
-      local o = parse.parsed(slot, given, parser)
-      local shape, kernel_height, kernel_width = x:shape(), table.unpack(kernel:shape(), 1, 2)
-      local height, top, bottom = along(1, shape[2], kernel_height, o)
-      local width, left, right = along(2, shape[3], kernel_width, o)
-      slot.geometry = { o.strides[1], o.strides[2], top, bottom, left, right, o.dilation[1], o.dilation[2],
-        o.groups, o.relu } -- as core.nn takes them
-      if o.pooled then height, width = height // 2, width // 2 end
-      shape[2], shape[3] = height, width
-      shape[4] = kernel:size(4) * (fn == "conv2d" and 1 or kernel:size(3))
-      local y = slot:buffer("y", x:dtype(), shape)
-      slot.which = nil
-      if o.pooled and (slot:needs(1) or slot:needs(2) or slot:needs(3)) then -- where each maximum was
-        slot.which = slot:buffer("which", "uint8", shape)
+      local p = slot.plan -- as long as the same shapes and options come with every step
+      if not (p and p.given == given and fits(x, p.x) and fits(kernel, p.kernel)) then
+        p = make_plan(fn, parser, x, kernel, given)
+        slot.plan = p
       end
-      local g = slot.geometry
-      forward(y, x:contiguous(), kernel:contiguous(), contiguous(bias), g[1], g[2], g[3], g[4], g[5], g[6],
-        g[7], g[8], g[9], g[10], o.pooled, slot.which)
+      local y = slot:buffer("y", x:dtype(), p.y)
+      slot.which = nil
+      if p.pooled and (slot:needs(1) or slot:needs(2) or slot:needs(3)) then -- where each maximum was
+        slot.which = slot:buffer("which", "uint8", p.y)
+      end
+      forward(y, x, kernel, bias, p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9], p.relu, p.pooled,
+        slot.which)
       return y
     end,
     backward = function(slot, dy, x, kernel)
       local dx, add_dx = slot:gradient(1)
       local dkernel, add_dkernel = slot:gradient(2)
       local dbias, add_dbias = slot:gradient(3)
-      local g = slot.geometry
-      local dz = g[10] and (dx or dkernel) and slot:scratch(dy:dtype(), dy:shape()) or nil
-      backward(dx, dkernel, dbias, dy, x:contiguous(), kernel:contiguous(), slot.y, g[1], g[2], g[3], g[4],
-        g[5], g[6], g[7], g[8], g[9], g[10], add_dx, add_dkernel, add_dbias, slot.which ~= nil, slot.which,
-        dz)
+      local p = slot.plan
+      local dz = p.relu and (dx or dkernel) and slot:scratch(dy:dtype(), dy) or nil
+      backward(dx, dkernel, dbias, dy, x, kernel, slot.y, p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8],
+        p[9], p.relu, add_dx, add_dkernel, add_dbias, slot.which ~= nil, slot.which, dz)
     end,
   }
 end

@@ -30,6 +30,6 @@ ops.dense = {
     local dw, add_w = slot:gradient(2)
     local db, add_b = slot:gradient(3)
     core.nn.dense_backward(dx, dw, db, dy, x, kernel, relu and slot.y or nil,
-      relu and slot:scratch(dy:dtype(), dy:shape()) or nil, add_x, add_w, add_b)
+      relu and slot:scratch(dy:dtype(), dy) or nil, add_x, add_w, add_b)
   end,
 }

@@ -11,7 +11,7 @@ for _, name in ipairs { "dropout", "spatial_dropout2d" } do -- the second drops 
       parse.check_floats(x, name,
         name == "dropout" and "a tensor of floats" or "images {n, h, w, c} of floats",
         name ~= "dropout" and 4 or nil)
-      local y = slot:buffer("y", x:dtype(), x:shape())
+      local y = slot:buffer("y", x:dtype(), x)
       slot.seed, slot.stream, slot.position = forward(y, x, rate, rng)
       return y
     end,

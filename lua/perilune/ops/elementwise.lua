@@ -48,7 +48,7 @@ local function in_slot(name)
   return function(slot, a, b, ...)
     if type(a) == "userdata" and type(b) == "userdata" and shapes.same(a:shape(), b:shape())
       and a:dtype() == b:dtype() then
-      local y = slot:buffer("y", a:dtype(), a:shape()):copy_(a)
+      local y = slot:buffer("y", a:dtype(), a):copy_(a)
       return y[plain](y, b, ...)
     end
     return methods[name](a, b, ...)

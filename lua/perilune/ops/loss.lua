@@ -18,7 +18,7 @@ ops.softmax_cross_entropy = {
   forward = function(slot, logits, labels, options)
     parse.check_floats(logits, FN, "logits {n, classes} of floats", 2)
     local o = parse_options(options)
-    slot.p, slot.smoothing, slot.weights = slot:buffer("p", logits:dtype(), logits:shape()),
+    slot.p, slot.smoothing, slot.weights = slot:buffer("p", logits:dtype(), logits),
       o.label_smoothing or 0, o.weights
     return core.nn.softmax_cross_entropy(slot.p, logits, labels, slot.smoothing, slot.weights)
   end,

@@ -27,7 +27,7 @@ local function kept(slot, key, x, size)
   return slot[key]
 end
 
-local function result(slot, x) return slot:buffer("y", x:dtype(), x:shape()) end
+local function result(slot, x) return slot:buffer("y", x:dtype(), x) end
 
 -- x {…, channels}, gamma and beta that fit.
 local function check_batch(fn, x, gamma, beta)

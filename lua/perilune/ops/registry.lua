@@ -8,7 +8,8 @@
 -- gradients); without it, the tensor method of that name computes. backward(slot, dy, ...) takes the
 -- gradient by y and the same arguments. The slot lends memory and keeps what forward leaves to backward:
 --   slot.y                         what forward returned
---   slot:buffer(key, dtype, shape) a contiguous tensor, not set, the same memory at every step
+--   slot:buffer(key, dtype, shape) a contiguous tensor, not set, the same memory at every step; shape is
+--                                  a list of sizes, or a tensor of that shape
 --   slot:needs(i)                  whether argument i wants a gradient
 --   slot:gradient(i)               its gradient's memory and whether to add to it, or else overwrite it;
 --                                  nil when it wants none
@@ -29,7 +30,7 @@ local Plain = {}
 Plain.__index = Plain
 
 function Plain.buffer(_, _, dtype, shape)
-  return core.empty(shape, dtype)
+  return core.empty(core.is_tensor(shape) and shape:shape() or shape, dtype)
 end
 
 function Plain.needs() return false end

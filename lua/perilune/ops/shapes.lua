@@ -4,14 +4,14 @@ local shapes = {}
 --- The number of elements.
 function shapes.count(shape)
   local n = 1
-  for _, size in ipairs(shape) do n = n * size end
+  for axis = 1, #shape do n = n * shape[axis] end
   return n
 end
 
 function shapes.same(a, b)
   if #a ~= #b then return false end
-  for i, size in ipairs(a) do
-    if b[i] ~= size then return false end
+  for axis = 1, #a do
+    if a[axis] ~= b[axis] then return false end
   end
   return true
 end

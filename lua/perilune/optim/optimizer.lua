@@ -160,14 +160,6 @@ local function check_built(self, fn)
   end
 end
 
-local function same_shape(slot, tensor)
-  if tensor:rank() ~= #slot.shape then return false end
-  for axis, size in ipairs(slot.shape) do
-    if tensor:size(axis) ~= size then return false end
-  end
-  return true
-end
-
 local function check_list(self, fn, name, list)
   if type(list) == "table" and #list == #self.slots then return end
   check.raise("%s: argument '%s': expected a list of %d tensors, in the order of build, got %s", fn, name,
@@ -175,7 +167,7 @@ local function check_list(self, fn, name, list)
 end
 
 local function check_fits(slot, fn, name, i, tensor)
-  if not (core.is_tensor(tensor) and tensor:dtype() == slot.dtype and same_shape(slot, tensor)) then
+  if not core.fits(tensor, slot.shape, slot.dtype) then
     check.raise("%s: argument '%s[%d]' ('%s'): expected a tensor {%s} %s, as it was built for, got %s", fn,
       name, i, slot.name, table.concat(slot.shape, ", "), slot.dtype, core.describe(tensor))
   end

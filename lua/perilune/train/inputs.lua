@@ -25,8 +25,8 @@ local function shape_fix(got, wanted)
 end
 
 local function check_shape(fn, x, wanted)
-  local got = x:shape()
-  if not shapes.same(table.move(got, 2, #got, 1, {}), wanted) then
+  if not core.fits(x, wanted, nil, 1) then
+    local got = x:shape()
     check.raise("%s: argument 'x': expected {n, %s}, as the model takes, got %s%s", fn,
       table.concat(wanted, ", "), core.describe(x), shape_fix(got, wanted))
   end
@@ -189,8 +189,10 @@ function inputs.read(fn, model, x, y, wants_targets)
   if x:size(1) == 0 then
     check.raise("%s: argument 'x': expected at least one sample, got none: %s", fn, core.describe(x))
   end
-  local shape = x:shape()
-  if not model.built then model:build(table.move(shape, 2, #shape, 1, {})) end
+  if not model.built then
+    local shape = x:shape()
+    model:build(table.move(shape, 2, #shape, 1, {}))
+  end
   check_shape(fn, x, model.input_shape)
   local batches = source and type(source.batch) == "function" and source or nil
   local dtype = model.input_dtype

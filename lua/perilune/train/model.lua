@@ -17,6 +17,7 @@ local Tally = require "perilune.train.tally"
 ---@field loss Loss|function
 ---@field metrics { name: string, object: Metric }[]
 ---@field history History? of the last fit
+---@field inference Tape? of evaluation and prediction
 ---@field stop_training boolean a callback sets it to end the training after this batch or epoch
 local methods = {}
 
@@ -122,7 +123,7 @@ function methods:evaluate(x, y, options)
   options = check.options(fn, options, { "batch_size", "sample_weight", "verbose" })
   local feed = inputs.read(fn, self, x, y, true)
   inputs.weigh(fn, self, feed, options.sample_weight)
-  return evaluation.measure(self, self:current_stepper(), feed, read_batch_size(fn, options, feed.n))
+  return evaluation.measure(self, feed, read_batch_size(fn, options, feed.n))
 end
 
 --- The model's outputs for samples, with dropout and the like switched off.
@@ -134,7 +135,7 @@ function methods:predict(x, options)
   check_model(self, fn)
   options = check.options(fn, options, { "batch_size", "verbose" })
   local feed = inputs.read(fn, self, x, nil, false)
-  return evaluation.predict(self:current_stepper(), feed, read_batch_size(fn, options, feed.n))
+  return evaluation.predict(self, feed, read_batch_size(fn, options, feed.n))
 end
 
 -- ---- single steps ----------------------------------------------------------------------------------
@@ -173,7 +174,7 @@ function methods:test_on_batch(x, y, options)
   local weights
   x, y, weights = read_batch(self, "test_on_batch", x, y, options)
   local tally = Tally.new(self.metrics)
-  local y_pred, loss = self:current_stepper():infer(x, y, weights)
+  local y_pred, loss = evaluation.infer(self, x, y, weights)
   tally:add(loss, x:size(1), y, y_pred)
   return tally:result()
 end

@@ -144,7 +144,7 @@ local function run_epoch(self, pause)
   local complete = train_steps(self, epoch, progress, pause)
   local logs, steps, training_seconds = self.tally:write({}), self.step, core.clock() - start
   if complete and self.validation then
-    complete = evaluation.measure(self.model, self.stepper, self.validation, o.validation_batch_size, pause,
+    complete = evaluation.measure(self.model, self.validation, o.validation_batch_size, pause,
       logs, "val_")
     if not complete then self.interrupted = { epoch = epoch, step = steps } end
   end

@@ -1,10 +1,9 @@
 -- One step of training: the model's weights as variables on a tape, forward, loss, backward, optimizer.
--- And one batch of evaluation, on a second tape that holds constants alone, for the memory it lends.
 local Tape = require("perilune.autograd").Tape
 
 ---@class Stepper
 ---@field model Sequential
----@field weights table[] of model:all_weights(), each with its variable and its constant
+---@field weights table[] of model:all_weights(), each with its variable
 ---@field parameters Tensor[] all that are meant to be trained, frozen ones too
 ---@field gradients (Tensor|false)[] theirs, after backward; false for those that are frozen
 local Stepper = {}
@@ -34,12 +33,10 @@ end
 ---@return Stepper
 function Stepper.new(model)
   local self = setmetatable({ model = model, parameters = {}, gradients = {} }, Stepper)
-  self.training, self.inference = Tape.new(), Tape.new()
+  self.tape = Tape.new()
   self.weights = trainable_weights(model)
   for i, weight in ipairs(self.weights) do
-    weight.constant = self.inference:constant(weight.tensor)
-    weight.variable = weight.trainable and self.training:leaf(weight.tensor)
-      or self.training:constant(weight.tensor)
+    weight.variable = weight.trainable and self.tape:leaf(weight.tensor) or self.tape:constant(weight.tensor)
     self.parameters[i] = weight.tensor
   end
   -- Puts the tensors back when the scope that holds it is left, by an error too.
@@ -51,13 +48,14 @@ end
 
 --- Whether layers were frozen, thawed or made anew since.
 function Stepper:is_stale()
-  local now = trainable_weights(self.model)
-  if #now ~= #self.weights then return true end
-  for i, weight in ipairs(now) do
-    local old = self.weights[i]
-    if old.trainable ~= weight.trainable or not rawequal(weight.tensor, old.tensor) then return true end
-  end
-  return false
+  local n, stale = 0, false
+  self.model:each_weight(function(weight, _, trains)
+    if not weight.trainable then return end
+    n = n + 1
+    local old = self.weights[n]
+    stale = stale or not old or old.trainable ~= trains or not rawequal(old.tensor, weight.tensor)
+  end)
+  return stale or n ~= #self.weights
 end
 
 --- Whether any weight is to be moved.
@@ -68,15 +66,17 @@ function Stepper:trains()
   return false
 end
 
--- Puts variables into the layers' fields.
-local function bind(self, which)
-  for _, weight in ipairs(self.weights) do weight.layer[weight.name] = weight[which] end
+-- Puts the variables into the layers' fields.
+local function bind(self)
+  for _, weight in ipairs(self.weights) do weight.layer[weight.name] = weight.variable end
   return self.bound
 end
 
-local function objective(self, y, y_pred, sample_weight)
-  local loss = self.model.loss(y, y_pred, sample_weight)
-  local penalty = self.model:regularization()
+--- The loss, with what the regularizers add.
+---@param y_pred Variable
+---@return Variable
+function Stepper.objective(model, y, y_pred, sample_weight)
+  local loss, penalty = model.loss(y, y_pred, sample_weight), model:regularization()
   return penalty and loss + penalty or loss
 end
 
@@ -85,16 +85,16 @@ end
 ---@return number loss
 ---@return Tensor y_pred
 function Stepper:forward(x, y, sample_weight)
-  self.training:begin()
-  local bound <close> = bind(self, "variable") -- luacheck: ignore 211
-  local y_pred = self.model:forward(self.training:constant(x), true)
-  self.loss = objective(self, y, y_pred, sample_weight)
+  self.tape:begin()
+  local bound <close> = bind(self) -- luacheck: ignore 211
+  local y_pred = self.model:forward(self.tape:constant(x), true)
+  self.loss = Stepper.objective(self.model, y, y_pred, sample_weight)
   return self.loss:item(), y_pred:detach()
 end
 
 --- Fills self.gradients; they live until the next forward.
 function Stepper:backward()
-  self.training:backward(self.loss)
+  self.tape:backward(self.loss)
   for i, weight in ipairs(self.weights) do
     self.gradients[i] = weight.trainable and weight.variable.grad or false
   end
@@ -103,17 +103,6 @@ end
 --- Moves the weights by the gradients.
 function Stepper:update()
   self.model.optimizer:step(self.parameters, self.gradients)
-end
-
---- The predictions and, given targets, the loss. Tensors live until the next call.
----@return Tensor y_pred
----@return number? loss
-function Stepper:infer(x, y, sample_weight)
-  self.inference:begin()
-  local bound <close> = bind(self, "constant") -- luacheck: ignore 211
-  local y_pred = self.model:forward(self.inference:constant(x), false)
-  local loss = y and objective(self, y, y_pred, sample_weight):item()
-  return y_pred:detach(), loss
 end
 
 return Stepper
