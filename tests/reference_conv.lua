@@ -91,13 +91,18 @@ local function spread(m, t)
   return list
 end
 
--- Whether the core takes Winograd's way (core/tensor/winograd.c).
-local function by_winograd(g, kernel)
-  local tiles = ((g.height + 1) // 2) * ((g.width + 1) // 2)
+local function is_plain(g)
   for _, size in ipairs { g.groups, g.stride_y, g.stride_x, g.dilation_y, g.dilation_x } do
     if size ~= 1 then return false end
   end
-  return kernel.shape[1] == 3 and kernel.shape[2] == 3 and g.channels >= 16 and g.many >= 16 and tiles >= 16
+  return true
+end
+
+-- Whether the core takes Winograd's way (core/tensor/winograd.c).
+local function by_winograd(g, kernel)
+  local tiles = ((g.height + 1) // 2) * ((g.width + 1) // 2)
+  return is_plain(g) and kernel.shape[1] == 3 and kernel.shape[2] == 3 and g.channels >= 16 and g.many >= 16
+    and tiles >= 16
 end
 
 -- The 4×4 numbers of one channel that the tile of outputs from (row, column) on sees.
@@ -138,6 +143,86 @@ local function winograd_magnitudes(x, kernel, g, magnitudes)
   end
 end
 
+-- The same of F(2, 3) and F(2, 5) along the rows (core/kernels/simd/pairs.inc), by the kernel's columns.
+local SIXTHS <const>, POWERS <const> = { 1 / 6, 1 / 6, 1 / 6, 1 / 6, 1 / 6 },
+  { 1 / 24, 2 / 24, 4 / 24, 8 / 24, 16 / 24 }
+local PAIRS <const> = {
+  [3] = { A = A, B = B, G = G },
+  [5] = {
+    A = { { 1, 1, 1, 1, 1, 0 }, { 0, 1, 1, 2, 2, 1 } },
+    B = { { 4, 0, 5, 0, 1, 0 }, { 0, 4, 4, 1, 1, 0 }, { 0, 4, 4, 1, 1, 0 }, { 0, 2, 1, 2, 1, 0 },
+      { 0, 2, 1, 2, 1, 0 }, { 0, 4, 0, 5, 0, 1 } },
+    G = { { 1 / 4, 0, 0, 0, 0 }, SIXTHS, SIXTHS, POWERS, POWERS, { 0, 0, 0, 0, 1 } },
+  },
+}
+
+-- Whether the core makes pairs (core/tensor/conv2d.c).
+local function by_pairs(g, kernel)
+  return is_plain(g) and kernel.shape[1] == kernel.shape[2] and PAIRS[kernel.shape[1]] ~= nil
+    and g.channels <= 8 and g.many >= 9
+end
+
+-- |m| |t|, for t(1) .. t(n)
+local function spread_row(m, t)
+  local list = {}
+  for i, row in ipairs(m) do
+    local sum = 0.0
+    for r, factor in ipairs(row) do sum = sum + factor * math.abs(t(r)) end
+    list[i] = sum
+  end
+  return list
+end
+
+-- |G| |k| for each kernel row, channel and output channel.
+local function spread_kernel(kernel, g)
+  local size, many, u = kernel.shape[1], g.many, {}
+  for n = 0, size * g.channels * many - 1 do
+    local d, c, ky = n % many, n // many % g.channels, n // many // g.channels
+    u[n] = spread_row(PAIRS[size].G, function(r)
+      return kernel.data[((ky * size + r - 1) * g.channels + c) * many + d + 1]
+    end)
+  end
+  return u
+end
+
+-- What the pair of outputs from (row, column) on adds up for each of them and each channel.
+local function add_pair(x, kernel, u, g, image, row, column, visit)
+  local size, channels, many = kernel.shape[1], g.channels, g.many
+  local way, m = PAIRS[size], {}
+  for d = 0, many - 1 do m[d] = filled(size + 1) end
+  for n = 0, size * channels - 1 do
+    local ky, c = n // channels, n % channels
+    local iy = row + ky - g.top
+    local v = spread_row(way.B, function(r)
+      local ix = column + r - 1 - g.left
+      local inside = iy >= 0 and iy < x.shape[2] and ix >= 0 and ix < x.shape[3]
+      return inside and x.data[((image * x.shape[2] + iy) * x.shape[3] + ix) * channels + c + 1] or 0.0
+    end)
+    for d = 0, many - 1 do
+      for t = 1, size + 1 do m[d][t] = m[d][t] + v[t] * u[n * many + d][t] end
+    end
+  end
+  for d = 0, many - 1 do
+    for q, sum in ipairs(spread_row(way.A, function(r) return m[d][r] end)) do
+      local k = ((image * g.height + row) * g.width + column + q - 1) * many + d + 1
+      if column + q - 1 < g.width then visit(k, sum) end
+    end
+  end
+end
+
+local function pairs_magnitudes(x, kernel, g, magnitudes)
+  local u = spread_kernel(kernel, g)
+  for image = 0, g.batch - 1 do
+    for row = 0, g.height - 1 do
+      for column = 0, g.width - 1, 2 do
+        add_pair(x, kernel, u, g, image, row, column, function(k, sum)
+          magnitudes[k] = math.max(magnitudes[k], sum)
+        end)
+      end
+    end
+  end
+end
+
 --- x {N,H,W,C}, kernel {h,w,C/groups,D}, bias {D} or nil. The magnitude is the sum of what was added up.
 function conv.conv2d(x, kernel, bias, options)
   local g = conv.geometry(x, kernel, options)
@@ -152,6 +237,7 @@ function conv.conv2d(x, kernel, bias, options)
     sums[k], magnitudes[k] = sums[k] + product, magnitudes[k] + math.abs(product)
   end)
   if by_winograd(g, kernel) then winograd_magnitudes(x, kernel, g, magnitudes) end
+  if by_pairs(g, kernel) then pairs_magnitudes(x, kernel, g, magnitudes) end
   if options.activation == "relu" then
     for k = 1, n do sums[k] = math.max(sums[k], 0.0) end
   end

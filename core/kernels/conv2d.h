@@ -28,7 +28,14 @@ enum { PL_CONV2D_LONGEST_RUN = 128 };
 ** out[i, r, p, c] := relu(bias[c] + sum_k in[i, r, p, k] * weights[k, c]), k along the runs, which
 ** start at pixel p of row r of image i. `packed` holds weights and bias as pack left them.
 */
+typedef enum pl_conv2d_way {
+  PL_CONV2D_TILES,
+  PL_CONV2D_FEW,  /* channels, half a vector at most; out_pixel is channels; from pack_few */
+  PL_CONV2D_PAIRS /* Winograd's, of one run of `columns` pixels a kernel row; from pack_pairs */
+} pl_conv2d_way;
+
 typedef struct pl_conv2d_gather {
+  pl_conv2d_way way;
   int64_t images, rows, pixels, channels;
   int64_t in_image, in_row, in_pixel, out_image, out_row, out_pixel;
   int64_t runs, depth; /* depth: the sum of the runs' lengths */
@@ -36,8 +43,15 @@ typedef struct pl_conv2d_gather {
   const void *packed;
   int64_t part, parts; /* of the channels, in blocks that a tile takes */
   bool add, relu;      /* add: out += instead, and no bias */
-  bool few;            /* channels, half a vector at most; out_pixel is channels; from pack_few */
+  int64_t columns; /* of the kernel, 3 or 5, by pairs; then `in` is read up to a vector beyond, */
+  void *room;      /* and here are `columns` + 1 times pl_conv2d_pairs_apart for each of its rows */
 } pl_conv2d_gather;
+
+/* Numbers of a row of `in` for one point, in whole vectors. */
+static inline int64_t pl_conv2d_pairs_apart(const pl_conv2d_gather *g, int64_t lanes) {
+  const int64_t width = (g->pixels + 1) / 2 * 2 * g->in_pixel;
+  return (width + lanes - 1) / lanes * lanes;
+}
 
 /*
 ** out[row, c] := sum_p in[band.start + row, p] * d[p, c] for c < channels, or += with add. The
@@ -59,6 +73,9 @@ typedef struct pl_conv2d_kernels {
   /* the same for `few` channels: the depth numbers of each channel follow one another */
   void (*pack_few)(int64_t rows, int64_t channels, const void *from, int64_t row, int64_t channel,
                    int64_t first, int64_t depth, void *packed);
+  /* the same for pairs: from[t*tap + r*row + c], t < columns; depth counts columns + 1 for each row */
+  void (*pack_pairs)(int64_t columns, int64_t rows, int64_t channels, const void *from, int64_t tap,
+                     int64_t row, int64_t first, int64_t depth, void *packed);
   void (*pack_bias)(int64_t channels, const void *bias, int64_t depth, void *packed);
   /* d := dy where y > 0 (or dy itself when y is NULL; d may be NULL), sum[c] := sum_p d[p, c] */
   void (*mask)(int64_t pixels, int64_t channels, const void *dy, const void *y, void *d, void *sum);

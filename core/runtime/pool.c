@@ -14,26 +14,36 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
-enum { SPINS = 4000, SHUT = 1 << 30 };
+enum {
+  SPIN_NANOSECONDS = 200000, /* Lua is at work between two jobs, and to wake a thread takes long */
+  SHUT = 1 << 30
+};
+
+/* Of a job's chunks each thread has a share, in the same place from job to job: what it made then is in its
+** caches still. Who is done with its own helps the others. */
+typedef struct {
+  _Alignas(64) _Atomic int64_t next;
+} share;
 
 static struct {
   pthread_mutex_t owner; /* held by the thread whose job is running */
   pl_task *task;         /* the job; written while the gate is shut and nobody is inside */
   void *context;
   int64_t chunks;
-  _Atomic int64_t next;
-  atomic_int gate; /* how many workers are inside the job, and SHUT */
-  atomic_int room; /* how many may be */
+  int shares, workers;
+  share share[PL_MAX_THREADS];
+  atomic_uint gate; /* how many workers are inside the job, and SHUT */
+  atomic_uint room; /* how many may be */
   atomic_uint generation;
   atomic_int threads, sleeping;
   atomic_bool owner_sleeps;
-  int workers;          /* of the owner's keeping, as the job is */
   pthread_mutex_t lock; /* of those who sleep */
   pthread_cond_t wake, idle;
 } pool = {
@@ -45,11 +55,30 @@ static struct {
 };
 
 static _Thread_local bool inside_task;
+static _Thread_local int thread_index; /* of a worker, from 1 */
 
 static inline void relax(void) {
 #if defined(__x86_64__)
   _mm_pause();
 #endif
+}
+
+static int64_t clock_nanoseconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* Spins until the number is (or is no more, without `equal`) that value; false when it takes too long. */
+static bool spin_until(const atomic_uint *at, bool equal, unsigned value) {
+  const int64_t end = clock_nanoseconds() + SPIN_NANOSECONDS;
+  do {
+    for (int i = 0; i < 64; i++) {
+      if ((atomic_load(at) == value) == equal) return true;
+      relax();
+    }
+  } while (clock_nanoseconds() < end);
+  return false;
 }
 
 /* Flush-to-zero and denormals-are-zero, over the default rounding and masks: a host's own modes
@@ -73,12 +102,17 @@ static void restore_denormals(unsigned saved) {
 }
 
 static void run_chunks(pl_task *task, void *context, int64_t chunks) {
-  int64_t chunk;
-  while ((chunk = atomic_fetch_add(&pool.next, 1)) < chunks) task(context, chunk);
+  const int shares = pool.shares;
+  for (int i = 0; i < shares; i++) {
+    const int at = (thread_index + i) % shares;
+    const int64_t end = chunks * (at + 1) / shares;
+    int64_t chunk;
+    while ((chunk = atomic_fetch_add(&pool.share[at].next, 1)) < end) task(context, chunk);
+  }
 }
 
 static bool enter(void) {
-  int inside = atomic_load(&pool.gate);
+  unsigned inside = atomic_load(&pool.gate);
   while (inside < atomic_load(&pool.room)) { /* SHUT is above any room */
     if (atomic_compare_exchange_weak(&pool.gate, &inside, inside + 1)) return true;
   }
@@ -94,11 +128,7 @@ static void leave(void) {
 
 /* Returns the generation of a job that is not the one seen last. */
 static unsigned wait_for_job(unsigned seen) {
-  for (int i = 0; i < SPINS; i++) {
-    const unsigned now = atomic_load(&pool.generation);
-    if (now != seen) return now;
-    relax();
-  }
+  if (spin_until(&pool.generation, false, seen)) return atomic_load(&pool.generation);
   pthread_mutex_lock(&pool.lock);
   atomic_fetch_add(&pool.sleeping, 1);
   while (atomic_load(&pool.generation) == seen) pthread_cond_wait(&pool.wake, &pool.lock);
@@ -107,8 +137,8 @@ static unsigned wait_for_job(unsigned seen) {
   return atomic_load(&pool.generation);
 }
 
-static void *work(void *unused) {
-  (void)unused;
+static void *work(void *index) {
+  thread_index = (int)(intptr_t)index;
   inside_task = true;
   flush_denormals();
   for (unsigned seen = 0;;) {
@@ -130,7 +160,8 @@ static void start_workers(int wanted) {
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     while (pool.workers < wanted) {
       pthread_t thread;
-      if (pthread_create(&thread, &attributes, work, NULL) != 0) break; /* fewer will do */
+      if (pthread_create(&thread, &attributes, work, (void *)(intptr_t)(pool.workers + 1)) != 0)
+        break; /* fewer will do */
       pool.workers++;
     }
     pthread_attr_destroy(&attributes);
@@ -184,6 +215,8 @@ static void initialise(void) {
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+int pl_thread_index(void) { return thread_index; }
+
 int pl_threads(void) {
   pthread_once(&once, initialise);
   return atomic_load(&pool.threads);
@@ -204,8 +237,7 @@ static void run_alone(int64_t chunks, pl_task *task, void *context) {
 }
 
 static void open_gate(int workers) {
-  atomic_store(&pool.room, workers);
-  atomic_store(&pool.next, 0);
+  atomic_store(&pool.room, (unsigned)workers);
   atomic_store(&pool.gate, 0);
   atomic_fetch_add(&pool.generation, 1);
   if (atomic_load(&pool.sleeping) == 0) return;
@@ -216,10 +248,7 @@ static void open_gate(int workers) {
 
 static void shut_gate(void) {
   atomic_fetch_add(&pool.gate, SHUT);
-  for (int i = 0; i < SPINS; i++) {
-    if (atomic_load(&pool.gate) == SHUT) return;
-    relax();
-  }
+  if (spin_until(&pool.gate, true, SHUT)) return;
   pthread_mutex_lock(&pool.lock);
   atomic_store(&pool.owner_sleeps, true);
   while (atomic_load(&pool.gate) != SHUT) pthread_cond_wait(&pool.idle, &pool.lock);
@@ -239,6 +268,8 @@ void pl_parallel_for(int64_t chunks, pl_task *task, void *context) {
   pool.task = task;
   pool.context = context;
   pool.chunks = chunks;
+  pool.shares = threads;
+  for (int i = 0; i < threads; i++) atomic_store(&pool.share[i].next, chunks * i / threads);
   open_gate(threads - 1);
   run_chunks(task, context, chunks);
   shut_gate();

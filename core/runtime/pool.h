@@ -16,6 +16,9 @@ typedef void pl_task(void *context, int64_t chunk);
 ** and calls while another state's job holds the pool, run in the caller alone. */
 void pl_parallel_for(int64_t chunks, pl_task *task, void *context);
 
+/* Inside a task: which of the threads runs it, from 0. For memory that had better stay in one thread's cache. */
+int pl_thread_index(void);
+
 /* PERILUNE_THREADS, or else the processors this process may use. */
 int pl_threads(void);
 void pl_set_threads(int threads); /* 1 .. PL_MAX_THREADS */

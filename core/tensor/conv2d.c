@@ -13,7 +13,9 @@ enum {
   FEWEST_TASKS = 16,
   STRIP_BYTES = 65536,   /* of padded input to a task, about what the caches like */
   WEIGHT_BYTES = 524288, /* that stay in the second-level cache */
-  STRIP_PIXELS = 128     /* small images are taken together up to that many output pixels */
+  STRIP_PIXELS = 128,    /* small images are taken together up to that many output pixels */
+  PAIRS_MOST_IN = 8,     /* channels: the weights stay in the first-level cache; more, and */
+  PAIRS_FEWEST_OUT = 9   /* fewer to make, are done otherwise */
 };
 
 static const pl_conv2d_kernels *kernels_of(pl_dtype dtype) {
@@ -72,13 +74,24 @@ static bool stays_inside(const pl_conv2d_axis *axis, int64_t size) {
          (axis->origin >= 0 && axis->origin + span(axis, axis->count) <= size);
 }
 
-/* Whether vectors are fuller along the patch than along the channels made. */
-static bool makes_few(const pl_conv2d_plan *plan) {
+static bool is_plain(const pl_conv2d *g) {
+  bool plain = g->groups == 1;
+  for (int a = 0; a < 2; a++) plain = plain && g->stride[a] == 1 && g->dilation[a] == 1;
+  return plain;
+}
+
+static pl_conv2d_way way_of(const pl_conv2d_plan *plan) {
   const pl_conv2d *g = plan->g;
+  const bool square = g->kernel[0] == g->kernel[1] && (g->kernel[0] == 3 || g->kernel[0] == 5);
+  if (!plan->backward && is_plain(g) && square && g->in_channels <= PAIRS_MOST_IN &&
+      g->out_channels >= PAIRS_FEWEST_OUT)
+    return PL_CONV2D_PAIRS;
+  /* whether vectors are fuller along the patch than along the channels made */
   const int64_t lanes = kernels_of(plan->dtype)->lanes;
   const int64_t run = plan->from_channels * (g->dilation[1] == 1 ? g->kernel[1] : 1);
-  return g->groups == 1 && !plan->pooled && 2 * plan->to_channels <= lanes && run >= lanes &&
-         (!plan->backward || g->stride[1] == 1);
+  const bool few = g->groups == 1 && !plan->pooled && 2 * plan->to_channels <= lanes &&
+                   run >= lanes && (!plan->backward || g->stride[1] == 1);
+  return few ? PL_CONV2D_FEW : PL_CONV2D_TILES;
 }
 
 static int64_t pass_tasks(const pl_conv2d_plan *plan) {
@@ -88,7 +101,7 @@ static int64_t pass_tasks(const pl_conv2d_plan *plan) {
 bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtype,
                          pl_conv2d_pass pass) {
   const bool backward = pass == PL_CONV2D_BACKWARD, pooled = pass == PL_CONV2D_POOLED;
-  *plan = (pl_conv2d_plan){.g = g, .dtype = dtype, .direct = true};
+  *plan = (pl_conv2d_plan){.g = g, .dtype = dtype};
   plan->winograd = pl_winograd_suits(g);
   if (plan->winograd) {
     const bool fits = pl_winograd_plan_make(&plan->by_winograd, g, dtype, pass);
@@ -100,7 +113,8 @@ bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtyp
   plan->depthwise = g->groups > 1 && g->groups == g->in_channels;
   plan->from_channels = backward ? g->out_channels : g->in_channels;
   plan->to_channels = backward ? g->in_channels : g->out_channels;
-  plan->few = makes_few(plan);
+  plan->way = way_of(plan);
+  plan->direct = plan->way != PL_CONV2D_PAIRS; /* these read beyond a row's end */
   int64_t widest[2] = {0, 0}, most[2] = {1, 1}, tallest_step = 1, extent = 1;
   for (int a = 0; a < 2; a++) {
     plan->from[a] = backward ? g->out[a] : g->in[a];
@@ -138,9 +152,10 @@ bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtyp
   int64_t packed, window = 0;
   plan->runs_room = taps * (group / PL_CONV2D_LONGEST_RUN + 1);
   if (plan->depthwise) return true;
-  if (!pl_size_mul(taps * group + phases,
-                   g->groups *
-                       pl_conv2d_packed(kernels_of(dtype)->lanes, 0, plan->to_channels / g->groups),
+  const int64_t lanes = kernels_of(dtype)->lanes, points = g->kernel[1] + 1;
+  const bool pairs = plan->way == PL_CONV2D_PAIRS;
+  if (!pl_size_mul((pairs ? g->kernel[0] * points : taps) * group + phases,
+                   g->groups * pl_conv2d_packed((int)lanes, 0, plan->to_channels / g->groups),
                    &packed))
     return false;
   if (!plan->direct) {
@@ -148,14 +163,19 @@ bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtyp
     if (!pl_size_mul(rows, widest[1] * plan->from_channels, &window) ||
         !pl_size_mul(window, plan->images, &window))
       return false;
+    if (pairs) {
+      const pl_conv2d_gather gather = {.pixels = most[1], .in_pixel = plan->from_channels};
+      window += lanes + points * plan->from_channels;
+      if (!pl_size_mul(rows, points * pl_conv2d_pairs_apart(&gather, lanes), &plan->room))
+        return false;
+    }
   }
   if (pooled) {
-    const int64_t lanes = kernels_of(dtype)->lanes;
     plan->wide = pl_divide_up(g->out_channels, lanes) * lanes;
     if (!pl_size_mul(plan->rows * plan->images, most[1] * plan->wide, &plan->before_pool))
       return false;
   }
-  plan->parts = g->groups > 1 || pooled || plan->few
+  plan->parts = g->groups > 1 || pooled || plan->way != PL_CONV2D_TILES
                     ? 1
                     : pl_most(1, pl_least(4, packed * size / WEIGHT_BYTES));
   plan->slots = pl_slots_for(pass_tasks(plan));
@@ -167,7 +187,9 @@ bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtyp
   plan->windows_at = plan->bytes;
   if (!pl_add_room(&plan->bytes, window * plan->slots, (size_t)size)) return false;
   plan->before_pool_at = plan->bytes;
-  return pl_add_room(&plan->bytes, plan->before_pool * plan->slots, (size_t)size);
+  if (!pl_add_room(&plan->bytes, plan->before_pool * plan->slots, (size_t)size)) return false;
+  plan->rooms_at = plan->bytes;
+  return pl_add_room(&plan->bytes, plan->room * plan->slots, (size_t)size);
 }
 
 /* One phase of a pass. */
@@ -208,13 +230,18 @@ static void list_runs(pass_job *job) {
   }
 }
 
-/* Packs the weights of one tap of one group, or at the last the bias. */
+/* What is packed at a time: a tap, or by pairs a row of them. */
+static int64_t pieces_of(const pass_job *job) {
+  return job->axis[0].taps * (job->plan->way == PL_CONV2D_PAIRS ? 1 : job->axis[1].taps);
+}
+
+/* Packs the weights of one piece of one group, or at the last the bias. */
 static void pack_task(void *context, int64_t chunk) {
   const pass_job *job = context;
   const pl_conv2d_plan *plan = job->plan;
   const pl_conv2d *g = plan->g;
   const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
-  const int64_t taps = job->axis[0].taps * job->axis[1].taps;
+  const int64_t taps = pieces_of(job);
   const int64_t group = chunk / (taps + 1), tap = chunk % (taps + 1);
   const int64_t rows = plan->from_channels / g->groups, channels = plan->to_channels / g->groups;
   char *packed = job->packed + group * job->group_packed * size;
@@ -223,13 +250,19 @@ static void pack_task(void *context, int64_t chunk) {
     job->kernels->pack_bias(channels, bias, job->depth, packed);
     return;
   }
+  if (plan->way == PL_CONV2D_PAIRS) {
+    const int64_t row = g->out_channels, kernel_row = g->kernel[1] * rows * row;
+    job->kernels->pack_pairs(g->kernel[1], rows, channels, job->kernel + tap * kernel_row * size,
+                             rows * row, row, tap * rows, job->depth, packed);
+    return;
+  }
   const pl_conv2d_axis *ay = &job->axis[0], *ax = &job->axis[1];
   const int64_t ky = ay->index + ay->index_step * (tap / ax->taps);
   const int64_t kx = ax->index + ax->index_step * (tap % ax->taps);
   const int64_t in = g->in_channels / g->groups, out = g->out_channels / g->groups;
   const char *from =
       job->kernel + ((ky * g->kernel[1] + kx) * in * g->out_channels + group * out) * size;
-  (plan->few ? job->kernels->pack_few : job->kernels->pack)(
+  (plan->way == PL_CONV2D_FEW ? job->kernels->pack_few : job->kernels->pack)(
       rows, channels, from, plan->backward ? 1 : g->out_channels,
       plan->backward ? g->out_channels : 1, tap * rows, job->depth, packed);
 }
@@ -286,7 +319,8 @@ static void pass_task(void *context, int64_t chunk) {
                              .parts = plan->parts,
                              .add = job->add,
                              .relu = job->relu,
-                             .few = plan->few};
+                             .way = plan->way,
+                             .columns = g->kernel[1]};
   const int64_t slot = plan->direct && !plan->pooled ? -1 : pl_slots_take(&job->slots);
   if (plan->direct) {
     from += (y * plan->from[1] + ax->origin) * plan->from_channels * size;
@@ -298,6 +332,7 @@ static void pass_task(void *context, int64_t chunk) {
       pl_copy_window(window + i * gather.in_image * size, from + i * from_image * size, plan->from,
                      plan->from_channels * size, y, ax->origin, tall, job->width);
     from = window;
+    gather.room = job->workspace + plan->rooms_at + (size_t)(slot * plan->room * size);
   }
   char *to = job->to + (image * to_image + (ay->out_start + row * ay->out_step) * to_row +
                         ax->out_start * plan->to_channels) *
@@ -334,10 +369,10 @@ static void run_pass(pass_job *job) {
     }
     job->width = plan->direct ? plan->from[1] : span(&job->axis[1], job->axis[1].count);
     list_runs(job);
+    if (plan->way == PL_CONV2D_PAIRS) job->depth = job->depth / g->kernel[1] * (g->kernel[1] + 1);
     job->group_packed =
         pl_conv2d_packed(job->kernels->lanes, job->depth, plan->to_channels / g->groups);
-    const int64_t taps = job->axis[0].taps * job->axis[1].taps;
-    pl_parallel_for(g->groups * (taps + 1), pack_task, job);
+    pl_parallel_for(g->groups * (pieces_of(job) + 1), pack_task, job);
     pl_slots_open(&job->slots, plan->slots);
     pl_parallel_for(pass_tasks(plan), pass_task, job);
   }

@@ -24,14 +24,15 @@ typedef struct pl_conv2d_plan {
   const pl_conv2d *g;
   pl_dtype dtype;
   bool backward, pooled, depthwise, direct; /* direct: no patch leaves the image */
-  bool few;                                 /* channels that are made, for kernels of their own */
+  pl_conv2d_way way;
   int64_t from[2], from_channels, to[2], to_channels;
   int64_t phases[2];                /* the strides, backwards; one of them is one stride-1 pass */
   int64_t images, rows, strips;     /* of an image's rows, to a task */
   int64_t parts;                    /* of the output channels, when the weights are many */
   int64_t window, slots, runs_room; /* numbers of a padded strip; how many strips at a time */
   int64_t wide, before_pool;        /* numbers of a pixel before the pooling, and of a strip */
-  size_t runs_at, packed_at, windows_at, before_pool_at, bytes;
+  int64_t room;                     /* numbers of a strip that pairs need */
+  size_t runs_at, packed_at, windows_at, before_pool_at, rooms_at, bytes;
   bool winograd; /* then the pass is this one */
   pl_winograd_plan by_winograd;
 } pl_conv2d_plan;

@@ -19,7 +19,7 @@ void pl_slots_open(pl_slots *slots, int64_t count) {
 }
 
 int64_t pl_slots_take(pl_slots *slots) {
-  for (int64_t i = 0;; i = (i + 1) % slots->count) {
+  for (int64_t i = pl_thread_index() % slots->count;; i = (i + 1) % slots->count) {
     if (!atomic_flag_test_and_set(&slots->taken[i])) return i;
   }
 }
@@ -37,6 +37,17 @@ void pl_copy_window(char *out, const char *image, const int64_t size[2], int64_t
                     int64_t y, int64_t x, int64_t rows, int64_t columns) {
   const int64_t left = pl_least(pl_most(-x, 0), columns);
   const int64_t right = pl_most(pl_least(size[1] - x, columns), left);
+  if (left == 0 && right == columns && columns == size[1]) { /* whole rows, side by side */
+    const int64_t row_bytes = columns * pixel_bytes;
+    const int64_t above = pl_least(pl_most(-y, 0), rows);
+    const int64_t inside = pl_most(pl_least(size[0] - y, rows), above);
+    memset(out, 0, (size_t)(above * row_bytes));
+    if (inside > above)
+      memcpy(out + above * row_bytes, image + (y + above) * row_bytes,
+             (size_t)((inside - above) * row_bytes));
+    memset(out + inside * row_bytes, 0, (size_t)((rows - inside) * row_bytes));
+    return;
+  }
   for (int64_t r = 0; r < rows; r++, out += columns * pixel_bytes) {
     if (y + r < 0 || y + r >= size[0] || right == left) {
       memset(out, 0, (size_t)(columns * pixel_bytes));

@@ -49,6 +49,12 @@ local INSTANCES <const> = {
   { { 1, 9, 10, 17 }, { 3, 3, 17, 18 }, {} },
   { { 2, 7, 5, 16 }, { 3, 3, 16, 17 }, { padding = { 2, 0, 1, 3 } } },
   { { 1, 2, 5, 18 }, { 3, 3, 18, 16 }, { padding = { 4, 3, 0, 4 } } },
+  -- pairs of pixels: odd widths, one pixel, tiles of every size, blocks of channels, few rows of the image
+  { { 2, 6, 7, 8 }, { 3, 3, 8, 9 }, { padding = "same" } },
+  { { 1, 5, 22, 1 }, { 3, 3, 1, 49 }, { padding = { 2, 0, 1, 3 } } },
+  { { 1, 7, 13, 2 }, { 5, 5, 2, 20 }, { padding = { 1, 3, 4, 0 } } },
+  { { 1, 5, 9, 3 }, { 5, 5, 3, 33 }, { padding = "same" } },
+  { { 1, 1, 1, 2 }, { 3, 3, 2, 9 }, { padding = "same" } },
   -- long patches into few channels, rows that are cut into tiles and what is left
   { { 1, 2, 11, 9 }, { 2, 3, 9, 3 }, { padding = "same", strides = { 2, 1 } } },
 }
