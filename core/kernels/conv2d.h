@@ -16,9 +16,10 @@ typedef struct pl_conv2d {
   int64_t out[2], out_channels, groups;
 } pl_conv2d;
 
-/* `length` numbers that follow one another in steps, the first at `start`. */
+/* `length` numbers that follow one another in steps, the first at `start`. By few channels their weights
+** are those from number `weight` on of each channel's. */
 typedef struct pl_conv2d_run {
-  int64_t start, length;
+  int64_t start, length, weight;
 } pl_conv2d_run;
 
 /* Longer runs are cut, so that a block of weights stays in the first-level cache. */
@@ -30,7 +31,7 @@ enum { PL_CONV2D_LONGEST_RUN = 128 };
 */
 typedef enum pl_conv2d_way {
   PL_CONV2D_TILES,
-  PL_CONV2D_FEW,  /* channels, half a vector at most; out_pixel is channels; from pack_few */
+  PL_CONV2D_FEW,  /* channels, half a vector at most; from pack_few */
   PL_CONV2D_PAIRS /* Winograd's, of one run of `columns` pixels a kernel row; from pack_pairs */
 } pl_conv2d_way;
 

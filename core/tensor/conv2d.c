@@ -14,6 +14,7 @@ enum {
   STRIP_BYTES = 65536,   /* of padded input to a task, about what the caches like */
   WEIGHT_BYTES = 524288, /* that stay in the second-level cache */
   STRIP_PIXELS = 128,    /* small images are taken together up to that many output pixels */
+  MOST_RUNS = 64,        /* of a part of a patch */
   PAIRS_MOST_IN = 8,     /* channels: the weights stay in the first-level cache; more, and */
   PAIRS_FEWEST_OUT = 9   /* fewer to make, are done otherwise */
 };
@@ -115,6 +116,7 @@ bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtyp
   plan->to_channels = backward ? g->in_channels : g->out_channels;
   plan->way = way_of(plan);
   plan->direct = plan->way != PL_CONV2D_PAIRS; /* these read beyond a row's end */
+  plan->in_parts = plan->way == PL_CONV2D_FEW && g->kernel[0] * g->kernel[1] <= MOST_RUNS;
   int64_t widest[2] = {0, 0}, most[2] = {1, 1}, tallest_step = 1, extent = 1;
   for (int a = 0; a < 2; a++) {
     plan->from[a] = backward ? g->out[a] : g->in[a];
@@ -122,7 +124,7 @@ bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtyp
     plan->phases[a] = backward ? pl_least(g->stride[a], pl_most(g->in[a], 1)) : 1;
     for (int64_t phase = 0; phase < plan->phases[a]; phase++) {
       const pl_conv2d_axis axis = make_axis(plan, a, phase);
-      plan->direct = plan->direct && stays_inside(&axis, plan->from[a]);
+      plan->direct = plan->direct && (plan->in_parts || stays_inside(&axis, plan->from[a]));
       widest[a] = pl_most(widest[a], span(&axis, axis.count));
       most[a] = pl_most(most[a], axis.count);
       if (a == 0) {
@@ -219,10 +221,10 @@ static void list_runs(pass_job *job) {
       int64_t start =
           (y * ay->position_step * job->width + x * ax->position_step) * plan->from_channels;
       int64_t left = joined ? ax->taps * group : group;
-      job->depth += left;
       for (int64_t pieces = pl_divide_up(left, PL_CONV2D_LONGEST_RUN); pieces > 0; pieces--) {
         const int64_t length = left / pieces;
-        job->run[job->runs++] = (pl_conv2d_run){start, length};
+        job->run[job->runs++] = (pl_conv2d_run){start, length, job->depth};
+        job->depth += length;
         start += length;
         left -= length;
       }
@@ -284,6 +286,64 @@ static void pool_strip(const pass_job *job, const char *before, int64_t image, i
   }
 }
 
+/* The outputs from `at` on, fewer than `end`, of which the same taps fall into the image: *first … *last - 1. */
+static int64_t same_taps(const pl_conv2d_axis *axis, int64_t size, int64_t at, int64_t end,
+                         int64_t *first, int64_t *last) {
+  const int64_t start = at, step = pl_most(1, axis->position_step);
+  for (; at < end; at++) {
+    const int64_t origin = axis->origin + at * axis->in_step;
+    const int64_t to = origin < size ? pl_least(axis->taps, pl_divide_up(size - origin, step)) : 0;
+    const int64_t from = pl_least(to, origin < 0 ? pl_divide_up(-origin, step) : 0);
+    if (at == start) {
+      *first = from;
+      *last = to;
+    } else if (*first != from || *last != to) {
+      break;
+    }
+  }
+  return at - start;
+}
+
+/* A strip of rows, from patches that may leave the image: part by part of it, of what is inside. */
+static void gather_parts(const pass_job *job, pl_conv2d_gather g, int64_t row, int64_t rows,
+                         const char *from, char *to) {
+  const pl_conv2d_plan *plan = job->plan;
+  const pl_conv2d_axis *ay = &job->axis[0], *ax = &job->axis[1];
+  const int64_t size = (int64_t)pl_dtype_size(plan->dtype), channels = plan->from_channels;
+  const int64_t from_row = job->width * channels;
+  const int64_t in_row = g.in_row, in_pixel = g.in_pixel, out_row = g.out_row;
+  const int64_t out_pixel = g.out_pixel;
+  const bool joined = ax->position_step == 1;
+  pl_conv2d_run run[MOST_RUNS];
+  g.run = run;
+  int64_t tall, wide, top, bottom, left, right;
+  for (int64_t r = row; r < row + rows; r += tall) {
+    tall = same_taps(ay, plan->from[0], r, row + rows, &top, &bottom);
+    for (int64_t c = 0; c < ax->count; c += wide) {
+      wide = same_taps(ax, plan->from[1], c, ax->count, &left, &right);
+      g.runs = 0;
+      for (int64_t y = top; y < bottom; y++) {
+        for (int64_t x = left; x < right; x += joined ? right - left : 1)
+          run[g.runs++] = (pl_conv2d_run){
+              y * ay->position_step * from_row + x * ax->position_step * channels,
+              joined ? (right - left) * channels : channels, (y * ax->taps + x) * channels};
+      }
+      const bool column = wide == 1; /* its pixels lie below one another */
+      g.rows = column ? 1 : tall;
+      g.pixels = column ? tall : wide;
+      g.in_row = column ? in_pixel : in_row;
+      g.in_pixel = column ? in_row : in_pixel;
+      g.out_row = column ? out_pixel : out_row;
+      g.out_pixel = column ? out_row : out_pixel;
+      job->kernels->gather(&g,
+                           from + ((ay->origin + r * ay->in_step) * from_row +
+                                   (ax->origin + c * ax->in_step) * channels) *
+                                      size,
+                           to + ((r - row) * out_row + c * out_pixel) * size);
+    }
+  }
+}
+
 /* A strip of rows of some images. */
 static void pass_task(void *context, int64_t chunk) {
   pass_job *job = context;
@@ -322,6 +382,7 @@ static void pass_task(void *context, int64_t chunk) {
                              .way = plan->way,
                              .columns = g->kernel[1]};
   const int64_t slot = plan->direct && !plan->pooled ? -1 : pl_slots_take(&job->slots);
+  const char *const image_from = from;
   if (plan->direct) {
     from += (y * plan->from[1] + ax->origin) * plan->from_channels * size;
   } else {
@@ -337,6 +398,11 @@ static void pass_task(void *context, int64_t chunk) {
   char *to = job->to + (image * to_image + (ay->out_start + row * ay->out_step) * to_row +
                         ax->out_start * plan->to_channels) *
                            size;
+  if (plan->in_parts) {
+    gather.packed = job->packed;
+    gather_parts(job, gather, row, rows, image_from, to);
+    return;
+  }
   if (plan->pooled) {
     to = job->workspace + plan->before_pool_at + (size_t)(slot * plan->before_pool * size);
     gather.channels = gather.out_pixel = plan->wide; /* the packed weights end in zeros */

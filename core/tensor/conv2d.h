@@ -23,7 +23,9 @@ typedef struct pl_conv2d_axis {
 typedef struct pl_conv2d_plan {
   const pl_conv2d *g;
   pl_dtype dtype;
-  bool backward, pooled, depthwise, direct; /* direct: no patch leaves the image */
+  bool backward, pooled, depthwise;
+  bool direct;   /* patches are read where they lie, since none leaves the image, */
+  bool in_parts; /* or what of them stays inside is */
   pl_conv2d_way way;
   int64_t from[2], from_channels, to[2], to_channels;
   int64_t phases[2];                /* the strides, backwards; one of them is one stride-1 pass */

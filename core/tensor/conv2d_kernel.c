@@ -138,8 +138,9 @@ static int64_t list_bands(const pl_conv2d_kernel_plan *plan, int64_t group, int6
   for (; ky < end_y; ky++) {
     const int64_t row = ky * g->dilation[0] * plan->window[1];
     for (int64_t kx = 0; kx < (joined ? 1 : g->kernel[1]); kx++)
-      band[bands++] = (pl_conv2d_run){(row + kx * g->dilation[1]) * g->in_channels + group * in,
-                                      joined ? g->kernel[1] * in : in};
+      band[bands++] =
+          (pl_conv2d_run){.start = (row + kx * g->dilation[1]) * g->in_channels + group * in,
+                          .length = joined ? g->kernel[1] * in : in};
   }
   return bands;
 }
@@ -215,7 +216,8 @@ static void kernel_task(void *context, int64_t chunk) {
       for (int64_t i = 0; i < images; i++) {
         for (int64_t r = 0; r < rows; r++)
           run[outer.runs++] = (pl_conv2d_run){
-              i * in_image + r * g->stride[0] * plan->window[1] * g->in_channels, g->out[1]};
+              .start = i * in_image + r * g->stride[0] * plan->window[1] * g->in_channels,
+              .length = g->out[1]};
       }
       const char *d =
           job->dy +

@@ -125,7 +125,7 @@ static winograd_job make_job(const pl_winograd_plan *plan, void *workspace) {
   for (int64_t i = 0; i < plan->runs; i++) {
     int64_t start;
     const int64_t end = pl_part(plan->from_channels, plan->runs, i, &start);
-    run[i] = (pl_conv2d_run){start, end - start};
+    run[i] = (pl_conv2d_run){.start = start, .length = end - start};
   }
   job.run = run;
   job.matrices = job.workspace + plan->matrices_at;
@@ -300,7 +300,7 @@ static void sum_products(const winograd_job *job, int64_t t, pl_conv2d_run chann
                          const char *v, const char *d, bool add, char *sums) {
   const pl_winograd_plan *plan = job->plan;
   const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
-  const pl_conv2d_run tiles = {0, count};
+  const pl_conv2d_run tiles = {.length = count};
   const pl_conv2d_outer product = {.runs = 1,
                                    .bands = 1,
                                    .channels = plan->to_wide,
@@ -330,8 +330,8 @@ static void kernel_task(void *context, int64_t part) {
     const int64_t count = pl_least(plan->task_tiles, end - first);
     take_both(job, first, count, v, d);
     for (int t = 0; t < POINTS; t++)
-      sum_products(job, t, (pl_conv2d_run){0, plan->from_channels}, count, v, d, first > start,
-                   sums);
+      sum_products(job, t, (pl_conv2d_run){.length = plan->from_channels}, count, v, d,
+                   first > start, sums);
   }
   pl_slots_give(&job->slots, slot);
 }
@@ -354,10 +354,11 @@ static void sum_task(void *context, int64_t chunk) {
   const pl_winograd_plan *plan = job->plan;
   const int64_t first = chunk / POINTS * SUM_ROWS;
   const char *v = job->workspace + plan->slots_at;
-  sum_products(job, chunk % POINTS,
-               (pl_conv2d_run){first, pl_least(SUM_ROWS, plan->from_channels - first)}, plan->tiles,
-               v, v + POINTS * plan->from_apart * (int64_t)pl_dtype_size(plan->dtype), false,
-               job->matrices);
+  sum_products(
+      job, chunk % POINTS,
+      (pl_conv2d_run){.start = first, .length = pl_least(SUM_ROWS, plan->from_channels - first)},
+      plan->tiles, v, v + POINTS * plan->from_apart * (int64_t)pl_dtype_size(plan->dtype), false,
+      job->matrices);
 }
 
 /* A channel of x. */
