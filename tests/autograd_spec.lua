@@ -188,6 +188,18 @@ describe("the tape", function()
     assert.has_error(function() return old + new end)
   end)
 
+  it("begins a gradient anew that was set to nil", function()
+    local tape = Tape.new()
+    local w = tape:leaf(pl.tensor { 1, 2, 3 })
+    tape:begin()
+    local loss = (w * w):sum()
+    for _ = 1, 2 do
+      w.grad = nil
+      tape:backward(loss)
+      assert.same({ 2, 4, 6 }, w.grad:totable())
+    end
+  end)
+
   it("computes no gradient that nobody wants", function()
     local tape = Tape.new()
     local W, frozen = tape:leaf(pl.ones(2)), tape:constant(pl.ones(2))

@@ -181,6 +181,12 @@ describe("the message for", function()
     ["another shape than the Input's"] = {
       function() return nn.Sequential { nn.Input { 2, 3 }, nn.Flatten {} } (pl.ones(2, 3)) end,
       "unsqueeze(1)" },
+    ["a hole among the layers of a layer"] = {
+      function()
+        local Holed = nn.Layer:extend("Holed", {})
+        function Holed:init() self.layers = { nn.Dense { 1 }, nil, nn.Dense { 1 } } end
+        return Holed {}:count_params()
+      end, "Holed: layers[2]: expected a layer, got nil" },
     ["a Residual whose shapes differ"] = {
       function() return nn.Residual { nn.Dense { 3 } } (pl.ones(1, 4)) end, "shortcut" },
     ["a Reshape to another number"] = { function() return nn.Reshape { 3 } (pl.ones(1, 2)) end, "2 numbers" },

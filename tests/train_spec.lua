@@ -278,6 +278,61 @@ describe("fit", function()
   end)
 end)
 
+describe("predict and evaluate", function()
+  local x, y = pl.rng(1):randn(6, 5), pl.rng(2):randn(6, 1)
+
+  local function model_of(loss, ...)
+    return nn.Sequential { nn.Input { 5 }, ... }:compile { optimizer = "sgd", loss = loss }
+  end
+
+  -- A layer with one weight of a number for each input.
+  local function layer_of(forward)
+    local Layer = nn.Layer:extend("Own", {})
+    function Layer:build(shape) self.w = self:weight("w", { shape[#shape] }, "ones") end
+    Layer.forward = forward
+    return Layer {}
+  end
+
+  it("compute what training computes, wherever the weight stands", function()
+    for _, forward in ipairs {
+      function(self, v) return v * self.w:lt(v):float() + self.w end,
+      function(self, v) return v + self.w:expand_as(v) end,
+      function(self, v) return self.w:index_select(1, v:argmax(2)):reshape(-1, 1) end,
+    } do
+      local model = model_of("mse", layer_of(forward), nn.Dense { 1 })
+      assert.equal(model:evaluate(x, y).loss, model:train_on_batch(x, y).loss)
+      assert.same({ 6, 1 }, model:predict(x):shape())
+    end
+    local function penalty(w) return w:square():sum():sqrt() * 0.1 end
+    local model = model_of("mse", nn.Dense { 3, kernel_regularizer = penalty }, nn.Dense { 1 })
+    assert.equal(model:evaluate(x, y).loss, model:train_on_batch(x, y).loss)
+  end)
+
+  it("leave the weights as they were, whatever a layer writes", function()
+    local model = model_of("mse", layer_of(function(self, v)
+      self.w = self.w * 0.5
+      return (v * self.w):sum(2, true)
+    end))
+    local first = model:predict(x)
+    model:evaluate(x, y)
+    assert.equal(first:tobytes(), model:predict(x):tobytes())
+  end)
+
+  it("go within a training step, and within each other", function()
+    local body = nn.Dense { 4 }
+    local features, model = nn.Sequential { nn.Input { 5 }, body }, nil
+    local function loss(target, v)
+      features:predict(x)
+      model:predict(x)
+      return (target - v):square():mean()
+    end
+    model = model_of(loss, body, nn.Dense { 1 })
+    local measured = model:evaluate(x, y).loss
+    assert.equal(measured, model:train_on_batch(x, y).loss)
+    assert.is_true(model:evaluate(x, y).loss < measured)
+  end)
+end)
+
 describe("LivePlot", function()
   it("draws the measures after every epoch", function()
     local folder, sizes = world.new(), {}

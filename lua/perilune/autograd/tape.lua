@@ -85,7 +85,7 @@ function Tape:constant(tensor) return new_leaf(self, tensor, false) end
 
 -- The memory of v's gradient, and whether it holds a part already.
 local function gradient_of(v)
-  if v.block then return v.gradient, true end
+  if v.block and v.gradient then return v.gradient, true end
   local value, borrowed = v.value, v.gradient
   if v.leaf then
     v.own = v.own or new_block(value:dtype(), value:numel())

@@ -176,6 +176,9 @@ local function walk(layer, visit, path, seen)
   local children = layer.layers
   for i = 1, children and #children or 0 do
     local child = children[i]
+    if not child then
+      check.raise("%s: layers[%d]: expected a layer, got %s", layer.__name, i, check.describe(child))
+    end
     local name = child.name or class.snake_case(child.__name) .. "_" .. i
     walk(child, visit, path and path .. "/" .. name or name, seen)
   end

@@ -1,5 +1,5 @@
--- Evaluation and prediction: batches in the order they come in, on a tape of the model's that holds no
--- variable that wants a gradient: it is there for the memory that it lends.
+-- Evaluation and prediction: batches in the order they come in. The weights are constants of a tape: no
+-- variable on it wants a gradient, it is there for the memory that it lends.
 local core = require "perilune.core"
 local objective = require("perilune.train.step").objective
 local Tally = require "perilune.train.tally"
@@ -9,14 +9,62 @@ local evaluation = {}
 
 local function never() return false end
 
+---@class Inference
+---@field tape Tape
+---@field constants table<Weight, Variable>
+---@field layers Layer[] those whose fields hold constants now,
+---@field names string[] the fields,
+---@field before any[] and what stands in them otherwise
+---@field n integer how many there are
+---@field busy boolean
+local Inference = {}
+Inference.__index = Inference
+
+-- Puts back what stood in the fields, when the scope that holds it is left, by an error too.
+function Inference:__close()
+  for i = 1, self.n do self.layers[i][self.names[i]] = self.before[i] end
+  self.n, self.busy = 0, false
+end
+
+-- Puts constants into the fields of the weights.
+function Inference:bind(model)
+  self.busy = true
+  model:each_weight(function(weight, layer)
+    if not weight.trainable then return end
+    local constant, name, n = self.constants[weight], weight.name, self.n + 1
+    if not (constant and rawequal(constant.value, weight.tensor)) then
+      constant = self.tape:constant(weight.tensor)
+      self.constants[weight] = constant
+    end
+    self.layers[n], self.names[n], self.before[n] = layer, name, layer[name]
+    self.n = n
+    layer[name] = constant
+  end)
+  return self
+end
+
+local inferences = setmetatable({}, { __mode = "k" }) -- by model
+
+local function inference_of(model)
+  local inference = inferences[model]
+  if inference and not inference.busy then return inference end
+  local new = setmetatable({ tape = Tape.new(), constants = {}, layers = {}, names = {}, before = {}, n = 0,
+    busy = false }, Inference)
+  inferences[model] = inference or new -- a pass within a pass has a tape of its own
+  return new
+end
+
+--- Gives back the memory of a model's predictions.
+function evaluation.forget(model) inferences[model] = nil end
+
 --- The predictions for a batch and, given targets, the loss. Tensors live until the next call.
 ---@return Tensor y_pred
 ---@return number? loss
 function evaluation.infer(model, x, y, sample_weight)
-  local tape = model.inference or Tape.new()
-  model.inference = tape
-  tape:begin()
-  local y_pred = model:forward(tape:constant(x), false)
+  local inference = inference_of(model)
+  inference.tape:begin()
+  local bound <close> = inference:bind(model) -- luacheck: ignore 211
+  local y_pred = model:forward(inference.tape:constant(x), false)
   local loss = y and objective(model, y, y_pred, sample_weight):item()
   return y_pred:detach(), loss
 end

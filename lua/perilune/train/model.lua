@@ -17,7 +17,6 @@ local Tally = require "perilune.train.tally"
 ---@field loss Loss|function
 ---@field metrics { name: string, object: Metric }[]
 ---@field history History? of the last fit
----@field inference Tape? of evaluation and prediction
 ---@field stop_training boolean a callback sets it to end the training after this batch or epoch
 local methods = {}
 
@@ -66,6 +65,7 @@ function methods:compile(options)
   end
   self.optimizer = optim.get(options.optimizer or "rmsprop")
   self.loss, self.metrics, self.stepper = loss, list, nil
+  evaluation.forget(self)
   return self
 end
 
@@ -213,6 +213,7 @@ end
 function methods:reset(seed)
   self:reset_weights(seed or self.seed)
   self.fit_seed, self.shuffler, self.history, self.stepper = nil, nil, nil, nil
+  evaluation.forget(self)
   if self.optimizer then self.optimizer = optim.get(self.optimizer:config()) end
   return self
 end
