@@ -31,8 +31,9 @@ enum { PL_CONV2D_LONGEST_RUN = 128 };
 */
 typedef enum pl_conv2d_way {
   PL_CONV2D_TILES,
-  PL_CONV2D_FEW,  /* channels, half a vector at most; from pack_few */
-  PL_CONV2D_PAIRS /* Winograd's, of one run of `columns` pixels a kernel row; from pack_pairs */
+  PL_CONV2D_FEW,      /* channels, half a vector at most; from pack_few */
+  PL_CONV2D_PAIRS,    /* Winograd's, of one run of `columns` pixels a kernel row; from pack_pairs */
+  PL_CONV2D_FEW_PAIRS /* both, of 3×3 kernels; from pack_dots_pairs */
 } pl_conv2d_way;
 
 typedef struct pl_conv2d_gather {
@@ -46,6 +47,8 @@ typedef struct pl_conv2d_gather {
   bool add, relu;      /* add: out += instead, and no bias */
   int64_t columns; /* of the kernel, 3 or 5, by pairs; then `in` is read up to a vector beyond, */
   void *room;      /* and here are `columns` + 1 times pl_conv2d_pairs_apart for each of its rows */
+  /* by few pairs: `in` is whole images of that size, the first patch begins there, room is zeros */
+  int64_t origin[2], size[2];
 } pl_conv2d_gather;
 
 /* Numbers of a row of `in` for one point, in whole vectors. */
@@ -77,6 +80,9 @@ typedef struct pl_conv2d_kernels {
   /* the same for pairs: from[t*tap + r*row + c], t < columns; depth counts columns + 1 for each row */
   void (*pack_pairs)(int64_t columns, int64_t rows, int64_t channels, const void *from, int64_t tap,
                      int64_t row, int64_t first, int64_t depth, void *packed);
+  int dots_pairs; /* the most channels that can be made by few pairs */
+  void (*pack_dots_pairs)(int64_t rows, int64_t channels, const void *from, int64_t tap,
+                          int64_t line, int64_t row, int64_t channel, void *packed);
   void (*pack_bias)(int64_t channels, const void *bias, int64_t depth, void *packed);
   /* d := dy where y > 0 (or dy itself when y is NULL; d may be NULL), sum[c] := sum_p d[p, c] */
   void (*mask)(int64_t pixels, int64_t channels, const void *dy, const void *y, void *d, void *sum);

@@ -81,6 +81,10 @@ static bool is_plain(const pl_conv2d *g) {
   return plain;
 }
 
+static bool makes_pairs(const pl_conv2d_plan *plan) {
+  return plan->way == PL_CONV2D_PAIRS || plan->way == PL_CONV2D_FEW_PAIRS;
+}
+
 static pl_conv2d_way way_of(const pl_conv2d_plan *plan) {
   const pl_conv2d *g = plan->g;
   const bool square = g->kernel[0] == g->kernel[1] && (g->kernel[0] == 3 || g->kernel[0] == 5);
@@ -92,7 +96,10 @@ static pl_conv2d_way way_of(const pl_conv2d_plan *plan) {
   const int64_t run = plan->from_channels * (g->dilation[1] == 1 ? g->kernel[1] : 1);
   const bool few = g->groups == 1 && !plan->pooled && 2 * plan->to_channels <= lanes &&
                    run >= lanes && (!plan->backward || g->stride[1] == 1);
-  return few ? PL_CONV2D_FEW : PL_CONV2D_TILES;
+  const bool few_pairs = few && is_plain(g) && square && g->kernel[0] == 3 &&
+                         plan->to_channels <= kernels_of(plan->dtype)->dots_pairs &&
+                         plan->from_channels >= lanes;
+  return few_pairs ? PL_CONV2D_FEW_PAIRS : few ? PL_CONV2D_FEW : PL_CONV2D_TILES;
 }
 
 static int64_t pass_tasks(const pl_conv2d_plan *plan) {
@@ -116,7 +123,8 @@ bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtyp
   plan->to_channels = backward ? g->in_channels : g->out_channels;
   plan->way = way_of(plan);
   plan->direct = plan->way != PL_CONV2D_PAIRS; /* these read beyond a row's end */
-  plan->in_parts = plan->way == PL_CONV2D_FEW && g->kernel[0] * g->kernel[1] <= MOST_RUNS;
+  plan->in_parts = plan->way == PL_CONV2D_FEW_PAIRS ||
+                   (plan->way == PL_CONV2D_FEW && g->kernel[0] * g->kernel[1] <= MOST_RUNS);
   int64_t widest[2] = {0, 0}, most[2] = {1, 1}, tallest_step = 1, extent = 1;
   for (int a = 0; a < 2; a++) {
     plan->from[a] = backward ? g->out[a] : g->in[a];
@@ -155,7 +163,8 @@ bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtyp
   plan->runs_room = taps * (group / PL_CONV2D_LONGEST_RUN + 1);
   if (plan->depthwise) return true;
   const int64_t lanes = kernels_of(dtype)->lanes, points = g->kernel[1] + 1;
-  const bool pairs = plan->way == PL_CONV2D_PAIRS;
+  const bool pairs = makes_pairs(plan);
+  if (plan->way == PL_CONV2D_FEW_PAIRS) plan->room = plan->from_channels; /* zeros */
   if (!pl_size_mul((pairs ? g->kernel[0] * points : taps) * group + phases,
                    g->groups * pl_conv2d_packed((int)lanes, 0, plan->to_channels / g->groups),
                    &packed))
@@ -232,9 +241,11 @@ static void list_runs(pass_job *job) {
   }
 }
 
-/* What is packed at a time: a tap, or by pairs a row of them. */
+/* What is packed at a time: a tap, or by pairs a row of them, or all. */
 static int64_t pieces_of(const pass_job *job) {
-  return job->axis[0].taps * (job->plan->way == PL_CONV2D_PAIRS ? 1 : job->axis[1].taps);
+  const pl_conv2d_way way = job->plan->way;
+  if (way == PL_CONV2D_FEW_PAIRS) return 1;
+  return job->axis[0].taps * (way == PL_CONV2D_PAIRS ? 1 : job->axis[1].taps);
 }
 
 /* Packs the weights of one piece of one group, or at the last the bias. */
@@ -259,6 +270,14 @@ static void pack_task(void *context, int64_t chunk) {
     return;
   }
   const pl_conv2d_axis *ay = &job->axis[0], *ax = &job->axis[1];
+  if (plan->way == PL_CONV2D_FEW_PAIRS) {
+    const int64_t number = g->in_channels * g->out_channels;
+    job->kernels->pack_dots_pairs(
+        rows, channels, job->kernel + (ay->index * g->kernel[1] + ax->index) * number * size,
+        ax->index_step * number, ay->index_step * g->kernel[1] * number,
+        plan->backward ? 1 : g->out_channels, plan->backward ? g->out_channels : 1, packed);
+    return;
+  }
   const int64_t ky = ay->index + ay->index_step * (tap / ax->taps);
   const int64_t kx = ax->index + ax->index_step * (tap % ax->taps);
   const int64_t in = g->in_channels / g->groups, out = g->out_channels / g->groups;
@@ -398,6 +417,15 @@ static void pass_task(void *context, int64_t chunk) {
   char *to = job->to + (image * to_image + (ay->out_start + row * ay->out_step) * to_row +
                         ax->out_start * plan->to_channels) *
                            size;
+  if (plan->way == PL_CONV2D_FEW_PAIRS) {
+    gather.packed = job->packed;
+    gather.room = job->workspace + plan->rooms_at;
+    gather.origin[0] = y;
+    gather.origin[1] = ax->origin;
+    memcpy(gather.size, plan->from, sizeof gather.size);
+    job->kernels->gather(&gather, image_from, to);
+    return;
+  }
   if (plan->in_parts) {
     gather.packed = job->packed;
     gather_parts(job, gather, row, rows, image_from, to);
@@ -435,9 +463,11 @@ static void run_pass(pass_job *job) {
     }
     job->width = plan->direct ? plan->from[1] : span(&job->axis[1], job->axis[1].count);
     list_runs(job);
-    if (plan->way == PL_CONV2D_PAIRS) job->depth = job->depth / g->kernel[1] * (g->kernel[1] + 1);
+    if (makes_pairs(plan)) job->depth = job->depth / g->kernel[1] * (g->kernel[1] + 1);
     job->group_packed =
         pl_conv2d_packed(job->kernels->lanes, job->depth, plan->to_channels / g->groups);
+    if (plan->way == PL_CONV2D_FEW_PAIRS)
+      memset(job->workspace + plan->rooms_at, 0, (size_t)plan->room * pl_dtype_size(plan->dtype));
     pl_parallel_for(g->groups * (pieces_of(job) + 1), pack_task, job);
     pl_slots_open(&job->slots, plan->slots);
     pl_parallel_for(pass_tasks(plan), pass_task, job);

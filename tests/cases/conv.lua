@@ -55,6 +55,10 @@ local INSTANCES <const> = {
   { { 1, 7, 13, 2 }, { 5, 5, 2, 20 }, { padding = { 1, 3, 4, 0 } } },
   { { 1, 5, 9, 3 }, { 5, 5, 3, 33 }, { padding = "same" } },
   { { 1, 1, 1, 2 }, { 3, 3, 2, 9 }, { padding = "same" } },
+  -- pairs of pixels of few channels: what patches see beyond each edge, lanes that are left over
+  { { 2, 5, 6, 18 }, { 3, 3, 18, 3 }, { padding = "same" } },
+  { { 1, 4, 9, 35 }, { 3, 3, 35, 1 }, {} },
+  { { 1, 1, 1, 16 }, { 3, 3, 16, 2 }, { padding = { 2, 1, 4, 3 } } },
   -- long patches into few channels, rows that are cut into tiles and what is left
   { { 1, 2, 11, 9 }, { 2, 3, 9, 3 }, { padding = "same", strides = { 2, 1 } } },
 }
