@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "tensor/map.h"
 
@@ -154,6 +155,19 @@ static int allocate(lua_State *L) {
   return 1;
 }
 
+/* A pass over many small pages spends its time looking them up. A wish: it is no loss when it is not heard. */
+static void ask_for_huge_pages(void *block, size_t bytes) {
+#ifdef MADV_HUGEPAGE
+  enum { HUGE_PAGE = 1 << 21 };
+  const uintptr_t start = ((uintptr_t)block + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1);
+  const uintptr_t end = ((uintptr_t)block + bytes) & ~(uintptr_t)(HUGE_PAGE - 1);
+  if (end > start) madvise((void *)start, end - start, MADV_HUGEPAGE);
+#else
+  (void)block;
+  (void)bytes;
+#endif
+}
+
 /* Pushes a block; false, with nothing pushed, when there is no memory for a large one (a small
 ** one raises Lua's own error). */
 static bool push_block(lua_State *L, size_t bytes) {
@@ -164,7 +178,10 @@ static bool push_block(lua_State *L, size_t bytes) {
   lua_pushcfunction(L, allocate);
   lua_pushinteger(L, (lua_Integer)bytes);
   int status = lua_pcall(L, 1, 1, 0);
-  if (status == LUA_OK) return true;
+  if (status == LUA_OK) {
+    ask_for_huge_pages(lua_touserdata(L, -1), bytes);
+    return true;
+  }
   if (status != LUA_ERRMEM) lua_error(L); /* what a hook raised: Ctrl-C */
   lua_pop(L, 1);
   return false;

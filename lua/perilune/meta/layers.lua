@@ -7,7 +7,8 @@ local Tensor = {}
 
 --- Convolution of images: a window slides over them, and each of its places gives D sums. Source: Keras's
 --- conv2d; "same" pads as Keras pads, the odd pixel after. 3×3 kernels of 16 channels and more go by
---- Winograd's F(2×2, 3×3): a NaN or an infinity in x may then reach pixels up to two away.
+--- Winograd's F(2×2, 3×3), 3×3 and 5×5 ones of up to 8 channels by F(2, 3) and F(2, 5): a NaN or an infinity
+--- in x may then reach pixels next to those that see it.
 ---@param kernel Tensor {h, w, C/groups, D}
 ---@param bias? Tensor {D}
 ---@param options? table strides = 1, padding = "valid", "same" or {top, bottom, left, right}, dilation = 1,
