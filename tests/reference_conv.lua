@@ -156,10 +156,12 @@ local PAIRS <const> = {
   },
 }
 
--- Whether the core makes pairs (core/tensor/conv2d.c).
+-- Whether the core makes pairs (core/tensor/conv2d.c), of few channels or into few: those, from 3×3 kernels
+-- and on some instruction sets only, also backward.
 local function by_pairs(g, kernel)
-  return is_plain(g) and kernel.shape[1] == kernel.shape[2] and PAIRS[kernel.shape[1]] ~= nil
-    and g.channels <= 8 and g.many >= 9
+  if not is_plain(g) or kernel.shape[1] ~= kernel.shape[2] then return false end
+  if g.channels <= 8 and g.many >= 9 then return PAIRS[kernel.shape[1]] ~= nil end
+  return kernel.shape[1] == 3 and g.many <= 3 and g.channels >= 8
 end
 
 -- |m| |t|, for t(1) .. t(n)
@@ -246,6 +248,21 @@ function conv.conv2d(x, kernel, bias, options)
   return result
 end
 
+-- The convolution of dy that makes dx: its geometry, and its kernel.
+local function turned_round(g, x, kernel)
+  local h, w, channels, many = table.unpack(kernel.shape)
+  local back = {}
+  for key, value in pairs(g) do back[key] = value end
+  back.height, back.width, back.channels, back.many = x.shape[2], x.shape[3], many, channels
+  back.top, back.left = h - 1 - g.top, w - 1 - g.left
+  local data = {}
+  for i = 0, #kernel.data - 1 do
+    local d, c, tap = i % many, i // many % channels, i // many // channels
+    data[((h * w - 1 - tap) * many + d) * channels + c + 1] = kernel.data[i + 1]
+  end
+  return back, { shape = { h, w, many, channels }, data = data }
+end
+
 --- The gradients by x, kernel and bias, given that by y (y, the result, is needed for relu's).
 function conv.conv2d_backward(dy, x, kernel, y, options)
   local d = {}
@@ -266,6 +283,11 @@ function conv.conv2d_backward(dy, x, kernel, y, options)
     add(dx, i, d[k] * kernel.data[j])
     add(dkernel, j, d[k] * x.data[i])
   end)
+  local g = conv.geometry(x, kernel, options)
+  local back, turned = turned_round(g, x, kernel)
+  if back.many <= 3 and by_pairs(back, turned) then
+    pairs_magnitudes({ data = d, shape = dy.shape }, turned, back, dx.magnitude)
+  end
   for k, value in ipairs(d) do add(dbias, (k - 1) % kernel.shape[4] + 1, value) end
   return dx, dkernel, dbias
 end
