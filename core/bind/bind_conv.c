@@ -149,13 +149,12 @@ static _Noreturn void raise_room(lua_State *L, const char *fn) {
 static bool check_pooled(lua_State *L, int arg, const char *fn, const pl_conv2d *g,
                          int64_t shape[4]) {
   const bool pooled = pl_opt_boolean(L, arg, fn, "pooled", false);
-  bool plain = g->groups == 1 && !is_depthwise(L);
   for (int a = 0; a < 2; a++) {
     if (pooled) shape[1 + a] /= 2;
-    plain = plain && g->stride[a] == 1 && g->dilation[a] == 1;
     if (pooled && shape[1 + a] == 0) pl_raise(L, "%s: there are less than 2x2 pixels to pool", fn);
   }
-  if (pooled && !plain) pl_raise(L, "%s: pooling goes with strides, dilation and groups of 1", fn);
+  if (pooled && (is_depthwise(L) || !pl_conv2d_is_plain(g)))
+    pl_raise(L, "%s: pooling goes with strides, dilation and groups of 1", fn);
   return pooled;
 }
 

@@ -16,6 +16,13 @@ typedef struct pl_conv2d {
   int64_t out[2], out_channels, groups;
 } pl_conv2d;
 
+/* Whether windows go pixel by pixel, see neighbouring ones, and all channels. */
+static inline bool pl_conv2d_is_plain(const pl_conv2d *g) {
+  bool plain = g->groups == 1;
+  for (int a = 0; a < 2; a++) plain = plain && g->stride[a] == 1 && g->dilation[a] == 1;
+  return plain;
+}
+
 /* `length` numbers that follow one another in steps, the first at `start`. By few channels their weights
 ** are those from number `weight` on of each channel's. */
 typedef struct pl_conv2d_run {
@@ -25,10 +32,6 @@ typedef struct pl_conv2d_run {
 /* Longer runs are cut, so that a block of weights stays in the first-level cache. */
 enum { PL_CONV2D_LONGEST_RUN = 128 };
 
-/*
-** out[i, r, p, c] := relu(bias[c] + sum_k in[i, r, p, k] * weights[k, c]), k along the runs, which
-** start at pixel p of row r of image i. `packed` holds weights and bias as pack left them.
-*/
 typedef enum pl_conv2d_way {
   PL_CONV2D_TILES,
   PL_CONV2D_FEW,      /* channels, half a vector at most; from pack_few */
@@ -36,6 +39,10 @@ typedef enum pl_conv2d_way {
   PL_CONV2D_FEW_PAIRS /* both, of 3×3 kernels; from pack_dots_pairs */
 } pl_conv2d_way;
 
+/*
+** out[i, r, p, c] := relu(bias[c] + sum_k in[i, r, p, k] * weights[k, c]), k along the runs, which
+** start at pixel p of row r of image i. `packed` holds weights and bias as pack left them.
+*/
 typedef struct pl_conv2d_gather {
   pl_conv2d_way way;
   int64_t images, rows, pixels, channels;

@@ -75,12 +75,6 @@ static bool stays_inside(const pl_conv2d_axis *axis, int64_t size) {
          (axis->origin >= 0 && axis->origin + span(axis, axis->count) <= size);
 }
 
-static bool is_plain(const pl_conv2d *g) {
-  bool plain = g->groups == 1;
-  for (int a = 0; a < 2; a++) plain = plain && g->stride[a] == 1 && g->dilation[a] == 1;
-  return plain;
-}
-
 static bool makes_pairs(const pl_conv2d_plan *plan) {
   return plan->way == PL_CONV2D_PAIRS || plan->way == PL_CONV2D_FEW_PAIRS;
 }
@@ -88,7 +82,7 @@ static bool makes_pairs(const pl_conv2d_plan *plan) {
 static pl_conv2d_way way_of(const pl_conv2d_plan *plan) {
   const pl_conv2d *g = plan->g;
   const bool square = g->kernel[0] == g->kernel[1] && (g->kernel[0] == 3 || g->kernel[0] == 5);
-  if (!plan->backward && is_plain(g) && square && g->in_channels <= PAIRS_MOST_IN &&
+  if (!plan->backward && pl_conv2d_is_plain(g) && square && g->in_channels <= PAIRS_MOST_IN &&
       g->out_channels >= PAIRS_FEWEST_OUT)
     return PL_CONV2D_PAIRS;
   /* whether vectors are fuller along the patch than along the channels made */
@@ -96,7 +90,7 @@ static pl_conv2d_way way_of(const pl_conv2d_plan *plan) {
   const int64_t run = plan->from_channels * (g->dilation[1] == 1 ? g->kernel[1] : 1);
   const bool few = g->groups == 1 && !plan->pooled && 2 * plan->to_channels <= lanes &&
                    run >= lanes && (!plan->backward || g->stride[1] == 1);
-  const bool few_pairs = few && is_plain(g) && square && g->kernel[0] == 3 &&
+  const bool few_pairs = few && pl_conv2d_is_plain(g) && square && g->kernel[0] == 3 &&
                          plan->to_channels <= kernels_of(plan->dtype)->dots_pairs &&
                          plan->from_channels >= lanes;
   return few_pairs ? PL_CONV2D_FEW_PAIRS : few ? PL_CONV2D_FEW : PL_CONV2D_TILES;

@@ -43,10 +43,8 @@ static int64_t tiles_of(const int64_t made[2]) {
 }
 
 bool pl_winograd_suits(const pl_conv2d *g) {
-  bool plain = g->groups == 1 && g->batch > 0;
-  for (int a = 0; a < 2; a++)
-    plain = plain && g->kernel[a] == 3 && g->stride[a] == 1 && g->dilation[a] == 1;
-  return plain && g->in_channels >= FEWEST_CHANNELS && g->out_channels >= FEWEST_CHANNELS &&
+  return g->batch > 0 && pl_conv2d_is_plain(g) && g->kernel[0] == 3 && g->kernel[1] == 3 &&
+         g->in_channels >= FEWEST_CHANNELS && g->out_channels >= FEWEST_CHANNELS &&
          tiles_of(g->out) >= FEWEST_TILES;
 }
 

@@ -40,7 +40,6 @@ function Inference:bind(model)
     self.n = n
     layer[name] = constant
   end)
-  return self
 end
 
 local inferences = setmetatable({}, { __mode = "k" }) -- by model
@@ -63,7 +62,8 @@ function evaluation.forget(model) inferences[model] = nil end
 function evaluation.infer(model, x, y, sample_weight)
   local inference = inference_of(model)
   inference.tape:begin()
-  local bound <close> = inference:bind(model) -- luacheck: ignore 211
+  local bound <close> = inference
+  bound:bind(model)
   local y_pred = model:forward(inference.tape:constant(x), false)
   local loss = y and objective(model, y, y_pred, sample_weight):item()
   return y_pred:detach(), loss
