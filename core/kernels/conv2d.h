@@ -59,8 +59,8 @@ typedef struct pl_conv2d_gather {
 } pl_conv2d_gather;
 
 /* Numbers of a row of `in` for one point, in whole vectors. */
-static inline int64_t pl_conv2d_pairs_apart(const pl_conv2d_gather *g, int64_t lanes) {
-  const int64_t width = (g->pixels + 1) / 2 * 2 * g->in_pixel;
+static inline int64_t pl_conv2d_pairs_apart(int64_t pixels, int64_t in_pixel, int64_t lanes) {
+  const int64_t width = (pixels + 1) / 2 * 2 * in_pixel;
   return (width + lanes - 1) / lanes * lanes;
 }
 
@@ -74,10 +74,25 @@ typedef struct pl_conv2d_outer {
   bool add;
 } pl_conv2d_outer;
 
+/*
+** The same sums by pairs of pixels (simd/outer_pairs.inc), of kernels of 3×3 or 5×5: some rows of d, whose
+** pixels lie side by side, and what they see of `in`, whose rows are in_row apart. A row of `in` has zeros
+** where an odd pixel's pair would see more; the rows are read up to a vector beyond.
+*/
+typedef struct pl_conv2d_outer_pairs {
+  int64_t columns, rows, pixels, in_channels, channels, in_row;
+} pl_conv2d_outer_pairs;
+
 typedef struct pl_conv2d_kernels {
   int lanes; /* of a vector */
   void (*gather)(const pl_conv2d_gather *g, const void *in, void *out);
   void (*outer)(const pl_conv2d_outer *o, const void *in, const void *d, void *out);
+  /* NULL where it does not pay. sums += those of some rows; (columns + 1) · columns · in_channels rows of whole vectors. room: of
+  ** columns + 1 times pl_conv2d_pairs_apart for each row of `in` */
+  void (*outer_pairs)(const pl_conv2d_outer_pairs *o, const void *in, const void *d, void *room,
+                      void *sums);
+  void (*outer_pairs_end)(const pl_conv2d_outer_pairs *o, const void *sums, bool add,
+                          void *dkernel);
   /* packed rows first .. first + rows - 1 of depth := from[r*row + c*channel], c < channels */
   void (*pack)(int64_t rows, int64_t channels, const void *from, int64_t row, int64_t channel,
                int64_t first, int64_t depth, void *packed);

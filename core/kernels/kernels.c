@@ -72,6 +72,8 @@
 
 #include "kernels/simd/dots_pairs.inc"
 
+#include "kernels/simd/outer_pairs.inc"
+
 #include "kernels/conv2d.inc"
 #include "kernels/conv2d_pool.inc"
 #include "kernels/dense.inc"
@@ -115,6 +117,8 @@
 #include "kernels/simd/pairs.inc"
 
 #include "kernels/simd/dots_pairs.inc"
+
+#include "kernels/simd/outer_pairs.inc"
 
 #include "kernels/conv2d.inc"
 #include "kernels/conv2d_pool.inc"
@@ -201,10 +205,11 @@ static void logical_not(int64_t n, void *const *operand, const int64_t *stride, 
 
 #define CONV2D(of)                                                                                 \
   {                                                                                                \
-    conv2d_lanes_##of, conv2d_gather_##of, conv2d_outer_##of, conv2d_pack_##of,                    \
-        conv2d_pack_few_##of, conv2d_pack_pairs_##of, conv2d_dots_pairs_##of,                      \
-        conv2d_pack_dots_pairs_##of, conv2d_pack_bias_##of, conv2d_mask_##of, conv2d_join_##of,    \
-        depthwise_##of, depthwise_data_##of, depthwise_kernel_##of                                 \
+    conv2d_lanes_##of, conv2d_gather_##of, conv2d_outer_##of, conv2d_outer_pairs_##of,             \
+        conv2d_outer_pairs_end_##of, conv2d_pack_##of, conv2d_pack_few_##of,                       \
+        conv2d_pack_pairs_##of, conv2d_dots_pairs_##of, conv2d_pack_dots_pairs_##of,               \
+        conv2d_pack_bias_##of, conv2d_mask_##of, conv2d_join_##of, depthwise_##of,                 \
+        depthwise_data_##of, depthwise_kernel_##of                                                 \
   }
 
 const pl_kernels PASTE(pl_kernels, ISA) = {

@@ -79,18 +79,21 @@ static bool makes_pairs(const pl_conv2d_plan *plan) {
   return plan->way == PL_CONV2D_PAIRS || plan->way == PL_CONV2D_FEW_PAIRS;
 }
 
+bool pl_conv2d_suits_pairs(const pl_conv2d *g) {
+  return pl_conv2d_is_plain(g) && g->kernel[0] == g->kernel[1] &&
+         (g->kernel[0] == 3 || g->kernel[0] == 5) && g->in_channels <= PAIRS_MOST_IN &&
+         g->out_channels >= PAIRS_FEWEST_OUT;
+}
+
 static pl_conv2d_way way_of(const pl_conv2d_plan *plan) {
   const pl_conv2d *g = plan->g;
-  const bool square = g->kernel[0] == g->kernel[1] && (g->kernel[0] == 3 || g->kernel[0] == 5);
-  if (!plan->backward && pl_conv2d_is_plain(g) && square && g->in_channels <= PAIRS_MOST_IN &&
-      g->out_channels >= PAIRS_FEWEST_OUT)
-    return PL_CONV2D_PAIRS;
+  if (!plan->backward && pl_conv2d_suits_pairs(g)) return PL_CONV2D_PAIRS;
   /* whether vectors are fuller along the patch than along the channels made */
   const int64_t lanes = kernels_of(plan->dtype)->lanes;
   const int64_t run = plan->from_channels * (g->dilation[1] == 1 ? g->kernel[1] : 1);
   const bool few = g->groups == 1 && !plan->pooled && 2 * plan->to_channels <= lanes &&
                    run >= lanes && (!plan->backward || g->stride[1] == 1);
-  const bool few_pairs = few && pl_conv2d_is_plain(g) && square && g->kernel[0] == 3 &&
+  const bool few_pairs = few && pl_conv2d_is_plain(g) && g->kernel[0] == 3 && g->kernel[1] == 3 &&
                          plan->to_channels <= kernels_of(plan->dtype)->dots_pairs &&
                          plan->from_channels >= lanes;
   return few_pairs ? PL_CONV2D_FEW_PAIRS : few ? PL_CONV2D_FEW : PL_CONV2D_TILES;
@@ -169,10 +172,9 @@ bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtyp
         !pl_size_mul(window, plan->images, &window))
       return false;
     if (pairs) {
-      const pl_conv2d_gather gather = {.pixels = most[1], .in_pixel = plan->from_channels};
+      const int64_t apart = pl_conv2d_pairs_apart(most[1], plan->from_channels, lanes);
       window += lanes + points * plan->from_channels;
-      if (!pl_size_mul(rows, points * pl_conv2d_pairs_apart(&gather, lanes), &plan->room))
-        return false;
+      if (!pl_size_mul(rows, points * apart, &plan->room)) return false;
     }
   }
   if (pooled) {

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "kernels/conv2d.h"
+#include "tensor/kernel_pairs.h"
 #include "tensor/tensor.h"
 #include "tensor/winograd.h"
 
@@ -39,6 +40,9 @@ typedef struct pl_conv2d_plan {
   pl_winograd_plan by_winograd;
 } pl_conv2d_plan;
 
+/* Whether forward and by the kernel pairs of pixels are made, by Winograd's F(2, 3) or F(2, 5) along the rows */
+bool pl_conv2d_suits_pairs(const pl_conv2d *g);
+
 /* False when the workspace would not fit memory. Pooled: strides, dilation and groups are 1, and there
 ** are 2×2 pixels. */
 bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtype,
@@ -59,8 +63,9 @@ typedef struct pl_conv2d_kernel_plan {
   int64_t images, rows; /* of a strip */
   int64_t window[2], window_room, d_room, slots;
   size_t slot_bytes, slots_at, bytes;
-  bool winograd;
+  bool winograd, pairs;
   pl_winograd_plan by_winograd;
+  pl_kernel_pairs_plan by_pairs;
 } pl_conv2d_kernel_plan;
 
 bool pl_conv2d_kernel_plan_make(pl_conv2d_kernel_plan *plan, const pl_conv2d *g, pl_dtype dtype);

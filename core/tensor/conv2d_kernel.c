@@ -45,6 +45,13 @@ bool pl_conv2d_kernel_plan_make(pl_conv2d_kernel_plan *plan, const pl_conv2d *g,
     plan->bytes = plan->by_winograd.bytes;
     return fits;
   }
+  plan->pairs = pl_conv2d_suits_pairs(g) && kernels_of(dtype)->outer_pairs != NULL &&
+                g->batch > 0 && g->out[0] * g->out[1] > 0;
+  if (plan->pairs) {
+    const bool fits = pl_kernel_pairs_plan_make(&plan->by_pairs, g, dtype);
+    plan->bytes = plan->by_pairs.bytes;
+    return fits;
+  }
   const int64_t size = (int64_t)pl_dtype_size(dtype), lanes = kernels_of(dtype)->lanes;
   const int64_t channels = g->out_channels / g->groups;
   const int64_t pixels = g->out[0] * g->out[1];
@@ -239,6 +246,10 @@ void pl_conv2d_backward_kernel(const pl_conv2d_kernel_plan *plan, const void *x,
   const pl_conv2d *g = plan->g;
   if (plan->winograd) {
     pl_winograd_backward_kernel(&plan->by_winograd, x, dy, add, dkernel, workspace);
+    return;
+  }
+  if (plan->pairs) {
+    pl_kernel_pairs(&plan->by_pairs, x, dy, add, dkernel, workspace);
     return;
   }
   kernel_job job = {.plan = plan, .x = x, .dy = dy, .dkernel = dkernel, .add = add};
