@@ -83,16 +83,19 @@ typedef struct pl_conv2d_outer_pairs {
   int64_t columns, rows, pixels, in_channels, channels, in_row;
 } pl_conv2d_outer_pairs;
 
+typedef struct pl_conv2d_outer_pairs_kernels {
+  /* sums += those of some rows; (columns + 1) · columns · in_channels rows of whole vectors. room: of
+  ** columns + 1 times pl_conv2d_pairs_apart for each row of `in`. NULL where it does not pay */
+  void (*add)(const pl_conv2d_outer_pairs *o, const void *in, const void *d, void *room,
+              void *sums);
+  /* dkernel := (or += with add) what the sums mean */
+  void (*end)(const pl_conv2d_outer_pairs *o, const void *sums, bool add, void *dkernel);
+} pl_conv2d_outer_pairs_kernels;
+
 typedef struct pl_conv2d_kernels {
   int lanes; /* of a vector */
   void (*gather)(const pl_conv2d_gather *g, const void *in, void *out);
   void (*outer)(const pl_conv2d_outer *o, const void *in, const void *d, void *out);
-  /* NULL where it does not pay. sums += those of some rows; (columns + 1) · columns · in_channels rows of whole vectors. room: of
-  ** columns + 1 times pl_conv2d_pairs_apart for each row of `in` */
-  void (*outer_pairs)(const pl_conv2d_outer_pairs *o, const void *in, const void *d, void *room,
-                      void *sums);
-  void (*outer_pairs_end)(const pl_conv2d_outer_pairs *o, const void *sums, bool add,
-                          void *dkernel);
   /* packed rows first .. first + rows - 1 of depth := from[r*row + c*channel], c < channels */
   void (*pack)(int64_t rows, int64_t channels, const void *from, int64_t row, int64_t channel,
                int64_t first, int64_t depth, void *packed);

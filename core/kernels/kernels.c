@@ -205,11 +205,10 @@ static void logical_not(int64_t n, void *const *operand, const int64_t *stride, 
 
 #define CONV2D(of)                                                                                 \
   {                                                                                                \
-    conv2d_lanes_##of, conv2d_gather_##of, conv2d_outer_##of, conv2d_outer_pairs_##of,             \
-        conv2d_outer_pairs_end_##of, conv2d_pack_##of, conv2d_pack_few_##of,                       \
-        conv2d_pack_pairs_##of, conv2d_dots_pairs_##of, conv2d_pack_dots_pairs_##of,               \
-        conv2d_pack_bias_##of, conv2d_mask_##of, conv2d_join_##of, depthwise_##of,                 \
-        depthwise_data_##of, depthwise_kernel_##of                                                 \
+    conv2d_lanes_##of, conv2d_gather_##of, conv2d_outer_##of, conv2d_pack_##of,                    \
+        conv2d_pack_few_##of, conv2d_pack_pairs_##of, conv2d_dots_pairs_##of,                      \
+        conv2d_pack_dots_pairs_##of, conv2d_pack_bias_##of, conv2d_mask_##of, conv2d_join_##of,    \
+        depthwise_##of, depthwise_data_##of, depthwise_kernel_##of                                 \
   }
 
 const pl_kernels PASTE(pl_kernels, ISA) = {
@@ -231,6 +230,7 @@ const pl_kernels PASTE(pl_kernels, ISA) = {
     .close = ALL(close),
     .sort = ALL(sort),
     .conv2d = {CONV2D(f32), CONV2D(f64)},
+    .outer_pairs = {&outer_pairs_f32, &outer_pairs_f64},
     .conv2d_pool = {&conv2d_pool_f32, &conv2d_pool_f64},
     .optimizer = {.step = {PL_OPTIMIZER(OPTIMIZER)}},
     .peak = peak,

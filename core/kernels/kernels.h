@@ -186,6 +186,7 @@ typedef struct pl_kernels {
   /* x := a * x + b on registers; returns the operations done, adds the result to *sum */
   double (*peak)(int64_t rounds, float *sum);
   /* float32 and float64 */
+  const pl_conv2d_outer_pairs_kernels *outer_pairs[2];
   const pl_conv2d_pool_kernels *conv2d_pool[2];
   const pl_dense_kernels *dense[2];
   const pl_matmul_kernels *matmul[2];

@@ -17,16 +17,12 @@ enum {
   STRIP_BYTES = 65536 /* of points and gradients to a strip, well within the second-level cache */
 };
 
-static const pl_conv2d_kernels *kernels_of(pl_dtype dtype) {
-  return &pl_kernels_get()->conv2d[dtype];
-}
-
 static int64_t kernel_numbers(const pl_conv2d *g) {
   return g->kernel[0] * g->kernel[1] * g->in_channels * g->out_channels;
 }
 
 bool pl_kernel_pairs_plan_make(pl_kernel_pairs_plan *plan, const pl_conv2d *g, pl_dtype dtype) {
-  const int64_t size = (int64_t)pl_dtype_size(dtype), lanes = kernels_of(dtype)->lanes;
+  const int64_t size = (int64_t)pl_dtype_size(dtype), lanes = pl_kernels_get()->conv2d[dtype].lanes;
   const int64_t pairs = pl_divide_up(g->out[1], 2), points = g->kernel[1] + 1;
   const int64_t apart = pl_conv2d_pairs_apart(g->out[1], g->in_channels, lanes);
   *plan = (pl_kernel_pairs_plan){.g = g, .dtype = dtype};
@@ -64,7 +60,7 @@ static void pairs_task(void *context, int64_t part) {
   pairs_job *job = context;
   const pl_kernel_pairs_plan *plan = job->plan;
   const pl_conv2d *g = plan->g;
-  const pl_conv2d_kernels *kernels = kernels_of(plan->dtype);
+  const pl_conv2d_outer_pairs_kernels *kernels = pl_kernels_get()->outer_pairs[plan->dtype];
   const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
   const int64_t slot = pl_slots_take(&job->slots);
   char *window = job->workspace + plan->slots_at + (size_t)slot * plan->slot_bytes;
@@ -88,14 +84,12 @@ static void pairs_task(void *context, int64_t part) {
       outer.rows = pl_least(plan->rows, g->out[0] - row);
       pl_copy_window(window, x, g->in, g->in_channels * size, row - g->before[0], -g->before[1],
                      outer.rows + g->kernel[0] - 1, plan->width);
-      kernels->outer_pairs(&outer, window, dy + row * g->out[1] * g->out_channels * size, room,
-                           sums);
+      kernels->add(&outer, window, dy + row * g->out[1] * g->out_channels * size, room, sums);
     }
   }
   const bool first = part == 0; /* in the result itself, the others follow in the workspace */
-  kernels->outer_pairs_end(&outer, sums, first && job->add,
-                           first ? job->dkernel
-                                 : job->workspace + (part - 1) * kernel_numbers(g) * size);
+  kernels->end(&outer, sums, first && job->add,
+               first ? job->dkernel : job->workspace + (part - 1) * kernel_numbers(g) * size);
   pl_slots_give(&job->slots, slot);
 }
 
