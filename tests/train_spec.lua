@@ -1,6 +1,7 @@
 -- Training: what fit, evaluate and predict compute, against the same computed by hand; determinism, memory,
 -- Ctrl-C, and the mistakes that a beginner makes.
 local child = require "tests.child"
+local evaluation = require "perilune.train.evaluation"
 local pl = require "perilune"
 local shell = require "tests.shell"
 local world = require "tests.world"
@@ -316,6 +317,40 @@ describe("predict and evaluate", function()
     local first = model:predict(x)
     model:evaluate(x, y)
     assert.equal(first:tobytes(), model:predict(x):tobytes())
+  end)
+
+  -- Few samples go without a tape where all layers are the library's own.
+  it("give few samples the bits that they have on a tape", function()
+    local few = pl.rng(3):randn(3, 9, 9, 2)
+    for _, layers in ipairs {
+      { nn.Conv2D { 9, 3, activation = "relu" }, nn.MaxPooling2D {}, nn.Flatten {}, nn.Dropout { 0.5 },
+        nn.Dense { 4, activation = "softmax" } },
+      { nn.Conv2D { 3, 2, padding = "same", activation = "tanh" }, nn.BatchNormalization {}, nn.ReLU {},
+        nn.MaxPooling2D { padding = "same" }, nn.GlobalAveragePooling2D {}, nn.Dense { 2 }, nn.ReLU {} },
+      { nn.DepthwiseConv2D { 3 }, nn.GELU {}, nn.Flatten {}, nn.LayerNormalization {}, nn.Dense { 1 } },
+      { nn.Conv2D { 4, 3 }, nn.Sequential { nn.Flatten {}, nn.Dense { 2 } } },
+    } do
+      local model = nn.Sequential { nn.Input { 9, 9, 2 }, table.unpack(layers) }
+      local expected = evaluation.infer(model, few):tobytes()
+      for _ = 1, 2 do assert.equal(expected, model:predict(few):tobytes()) end
+      assert.equal(1, model:predict(few:narrow(1, 2, 1)):size(1))
+    end
+  end)
+
+  it("let no layer write into what it is given, and give memory of their own", function()
+    local function doubled(v) return v:mul_(2) end
+    for _, layer in ipairs {
+      nn.Activation { doubled }, nn.Dense { 5, activation = doubled },
+      layer_of(function(_, v) return v:mul_(2) end),
+      layer_of(function(self, v) return v + self.w:mul_(2) end),
+    } do
+      local model = nn.Sequential { nn.Input { 5 }, layer }
+      assert.is_false(pcall(model.predict, model, x))
+    end
+    local before = x:tobytes()
+    nn.Sequential { nn.Input { 5 }, nn.Dropout { 0.5 } }:predict(x):zero_()
+    nn.Sequential { nn.Input { 5 }, nn.Flatten {} }:predict(x):zero_()
+    assert.equal(before, x:tobytes())
   end)
 
   it("go within a training step, and within each other", function()

@@ -6,7 +6,9 @@ local Activation = require "perilune.nn.layers.activation"
 local Conv2D = require "perilune.nn.layers.conv2d"
 local Dense = require "perilune.nn.layers.dense"
 local MaxPooling2D = require "perilune.nn.layers.max_pooling2d"
+local Plain = require "perilune.ops.plain"
 local ReLU = require "perilune.nn.layers.re_lu"
+local ops = require "perilune.ops"
 
 local fusion = {}
 
@@ -47,42 +49,74 @@ local function one_by_one(layers, first, last)
   end
 end
 
--- The run of layers that begins at place i, or nil.
+-- The same in one operation of the first layer; infer: without a tape.
+local function in_one(operation, layer, options)
+  local compute, slot, activate = ops[operation].forward, Plain.new(), layer.activate
+  return function(x)
+    local y = x[operation](x, layer.kernel, layer.bias, options)
+    return activate and activate(y) or y
+  end, function(x)
+    local y = compute(slot, x, layer.kernel, layer.bias, options)
+    return activate and activate(y) or y
+  end
+end
+
+-- The run of layers that begins at place i.
 local function run_at(layers, i)
-  local first = layers[i]
+  local first, options, last = layers[i], {}, i
   local is_conv = is(first, Conv2D)
-  if not (is_conv or is(first, Dense)) or first.activate then return nil end
-  local options, last = {}, i
+  if not (is_conv or is(first, Dense)) then
+    local forward = one_by_one(layers, i, i)
+    return { first = i, last = i, forward = forward, infer = forward }
+  end
   for key, value in pairs(first.op_options) do options[key] = value end
-  if not options.activation and is_plain_relu(layers[i + 1]) then
+  if not first.activate and not options.activation and is_plain_relu(layers[i + 1]) then
     options.activation, last = "relu", i + 1
   end
   local plain = is_conv and is_pair(first.strides, 1) and is_pair(first.dilation_rate, 1)
-    and first.groups == 1
+    and first.groups == 1 and not first.activate
   if plain and layers[last + 1] and pools_by_two(layers[last + 1]) then
     options.max_pool, last = true, last + 1
   end
-  if last == i then return nil end
-  local operation, apart = is_conv and "conv2d" or "dense", one_by_one(layers, i, last)
-  local wants_even = options.max_pool and layers[last].padding == "same"
-  return {
-    first = i, last = last,
-    forward = function(x, training)
-      if wants_even and is_odd_after(first, x) then return apart(x, training) end
-      return x[operation](x, first.kernel, first.bias, options)
-    end,
-  }
+  local together, infer = in_one(is_conv and "conv2d" or "dense", first, options)
+  local step = { first = i, last = last, forward = together, infer = infer }
+  if options.max_pool and layers[last].padding == "same" then
+    local apart = one_by_one(layers, i, last)
+    local function either(way)
+      return function(x, training) return (is_odd_after(first, x) and apart or way)(x, training) end
+    end
+    step.forward, step.infer = either(together), either(infer)
+  end
+  return step
 end
 
---- The layers as steps, in order; the layers must be built.
+-- Forwards of the library's layers, and its activations: these compute the same from plain tensors as from
+-- recorded ones, and write into none.
+local own = {}
+for _, activate in pairs(activations) do own[activate] = true end
+
+--- Says that a class of layers is the library's.
+function fusion.add_own(class) own[class.forward] = true end
+
+local function is_own(layer) return own[layer.forward] and (not layer.activate or own[layer.activate]) end
+
+--- The layers as steps, in order; the layers must be built. `own` says whether all are the library's, which
+--- alone may be computed by step.infer, without a tape; `weights` lists theirs.
 ---@param layers Layer[]
----@return { first: integer, last: integer, forward: fun(x: Tensor, training?: boolean): Tensor }[] steps
+---@return { first: integer, last: integer, forward: fun(x: Tensor, training?: boolean): Tensor,
+---  infer: fun(x: Tensor): Tensor }[] steps
 function fusion.steps(layers)
   layers = table.move(layers, 1, #layers, 1, {})
-  local steps, i = { layers = layers, forwards = {} }, 1
-  for k, layer in ipairs(layers) do steps.forwards[k] = layer.forward end
+  local steps, i = { layers = layers, forwards = {}, own = true, weights = {} }, 1
+  for k, layer in ipairs(layers) do
+    steps.forwards[k] = layer.forward
+    steps.own = steps.own and is_own(layer)
+    for _, weight in ipairs(layer.weights) do
+      steps.weights[#steps.weights + 1] = { layer = layer, name = weight.name, weight = weight }
+    end
+  end
   while i <= #layers do
-    local step = run_at(layers, i) or { first = i, last = i, forward = one_by_one(layers, i, i) }
+    local step = run_at(layers, i)
     steps[#steps + 1], i = step, step.last + 1
   end
   return steps

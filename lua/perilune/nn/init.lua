@@ -3,6 +3,7 @@
 -- its options. Layers of one's own are made with nn.Layer:extend.
 local check = require "perilune.check"
 local class = require "perilune.nn.class"
+local fusion = require "perilune.nn.fusion"
 local initializers = require "perilune.nn.initializers"
 local Layer = require "perilune.nn.layer"
 local losses = require "perilune.nn.losses"
@@ -30,6 +31,7 @@ for _, name in ipairs {
   "ZeroPadding2D", "UpSampling2D", "Rescaling", "Normalization",
 } do
   nn[name] = require("perilune.nn.layers." .. class.snake_case(name))
+  fusion.add_own(nn[name])
 end
 
 --- Registers a class of layers under another name than its own, for saved models that have that name.

@@ -21,19 +21,10 @@
 -- serves the tape alone, where tensors have a method of their own.
 local core = require "perilune.core"
 local check = require "perilune.check"
+local Plain = require "perilune.ops.plain"
 require "perilune.tensor" -- has methods of its own
 
 local methods = core.methods
-
--- The slot of a call that nobody records.
-local Plain = {}
-Plain.__index = Plain
-
-function Plain.buffer(_, _, dtype, shape)
-  return core.empty(core.is_tensor(shape) and shape:shape() or shape, dtype)
-end
-
-function Plain.needs() return false end
 
 --- The function that takes a call over because of an argument that stands for a tensor.
 local function find_recorder(...)
@@ -49,7 +40,7 @@ local function plain_method(name, forward)
     local recorder = find_recorder(self, ...)
     if recorder then return recorder(name, self, ...) end
     check.arg(core.is_tensor(self), name, "self", "a tensor", self)
-    return forward(setmetatable({}, Plain), self, ...)
+    return forward(Plain.new(), self, ...)
   end
 end
 

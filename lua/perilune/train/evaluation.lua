@@ -94,9 +94,17 @@ function evaluation.measure(model, feed, batch_size, pause, logs, prefix)
   return logs and tally:write(logs, prefix) or tally:result()
 end
 
+-- With so few numbers of input a tape costs more than the memory that it would lend.
+local FEW <const> = 16384
+
 --- The predictions for all samples, in one tensor.
 ---@return Tensor
 function evaluation.predict(model, feed, batch_size)
+  if feed.n <= batch_size then
+    local x = feed:batch(1, feed.n)
+    local few = not feed.source and x:numel() <= FEW -- what a dataset's own batch gives is not known to fit
+    return (few and model:infer(x) or evaluation.infer(model, x)):clone()
+  end
   local out
   each_batch(model, feed, batch_size, never, function(first, y_pred)
     if not out then
