@@ -48,6 +48,11 @@ bool pl_winograd_suits(const pl_conv2d *g) {
          tiles_of(g->out) >= FEWEST_TILES;
 }
 
+/* Numbers from one tile to the next: rows 1 kB apart would share a quarter of the first-level cache. */
+static int64_t step_of(int64_t wide, int64_t size) {
+  return wide * size % 1024 == 0 ? wide + 64 / size : wide;
+}
+
 /* Numbers from one point to the next: not a multiple of a page, or all would share a cache set. */
 static int64_t apart(int64_t tiles, int64_t wide, int64_t size) { return tiles * wide + 64 / size; }
 
@@ -61,6 +66,8 @@ bool pl_winograd_plan_make(pl_winograd_plan *plan, const pl_conv2d *g, pl_dtype 
   plan->to_channels = backward ? g->in_channels : g->out_channels;
   plan->from_wide = pl_divide_up(plan->from_channels, lanes) * lanes;
   plan->to_wide = pl_divide_up(plan->to_channels, lanes) * lanes;
+  plan->from_step = by_kernel ? step_of(plan->from_wide, size) : plan->from_wide;
+  plan->to_step = by_kernel ? step_of(plan->to_wide, size) : plan->to_wide;
   for (int a = 0; a < 2; a++) {
     plan->from[a] = backward ? g->out[a] : g->in[a];
     plan->before[a] = backward ? 2 - g->before[a] : g->before[a];
@@ -82,8 +89,8 @@ bool pl_winograd_plan_make(pl_winograd_plan *plan, const pl_conv2d *g, pl_dtype 
                                                     pl_divide_up(plan->tiles, TASK_TILES));
   plan->task_tiles = pl_least(TASK_TILES, pl_divide_up(plan->tiles, plan->tasks));
   const int64_t together = plan->whole ? plan->tiles : plan->task_tiles;
-  plan->from_apart = apart(together, plan->from_wide, size);
-  plan->to_apart = apart(together, plan->to_wide, size);
+  plan->from_apart = apart(together, plan->from_step, size);
+  plan->to_apart = apart(together, plan->to_step, size);
   plan->slots = plan->whole ? 1 : pl_slots_for(plan->tasks);
   /* shared: zeros for pixels outside; the runs of a product; the kernel's matrices or their sums */
   plan->kernel_apart = by_kernel
@@ -175,7 +182,7 @@ static inline void next_pixels(tile_walk *walk, int n, const char **pixel) {
 /* v := tiles first .. first + count - 1 of x, or of what dy is for x */
 static void take_tiles(const winograd_job *job, int64_t first, int64_t count, char *v) {
   const pl_winograd_plan *plan = job->plan;
-  const int64_t wide = plan->from_wide * (int64_t)pl_dtype_size(plan->dtype);
+  const int64_t wide = plan->from_step * (int64_t)pl_dtype_size(plan->dtype);
   tile_walk walk = walk_from(job, first, job->from, plan->from, plan->from_channels, 4, job->zeros);
   memcpy(walk.before, plan->before, sizeof walk.before);
   for (int64_t i = 0; i < count; i++) {
@@ -215,7 +222,7 @@ static void give_pooled(const winograd_job *job, int64_t first, int64_t count, c
   const int64_t size = (int64_t)pl_dtype_size(plan->dtype), channels = plan->to_channels;
   for (int64_t i = 0; i < count; i++) { /* a tile is a pixel after the pooling */
     const int64_t at = (first + i) * channels;
-    job->kernels->pooled(channels, m + i * plan->to_wide * size, plan->to_apart, job->bias,
+    job->kernels->pooled(channels, m + i * plan->to_step * size, plan->to_apart, job->bias,
                          job->relu, job->to + at * size,
                          job->which != NULL ? job->which + at : NULL);
   }
@@ -223,7 +230,7 @@ static void give_pooled(const winograd_job *job, int64_t first, int64_t count, c
 
 static void give_tiles(const winograd_job *job, int64_t first, int64_t count, const char *m) {
   const pl_winograd_plan *plan = job->plan;
-  const int64_t wide = plan->to_wide * (int64_t)pl_dtype_size(plan->dtype);
+  const int64_t wide = plan->to_step * (int64_t)pl_dtype_size(plan->dtype);
   tile_walk walk = walk_from(job, first, job->to, plan->to, plan->to_channels, 2, NULL);
   for (int64_t i = 0; i < count; i++) {
     const char *pixel[4];
@@ -247,8 +254,8 @@ static void pass_task(void *context, int64_t chunk) {
                               .rows = 1,
                               .pixels = count,
                               .channels = plan->to_wide, /* the matrices end in zeros */
-                              .in_pixel = plan->from_wide,
-                              .out_pixel = plan->to_wide,
+                              .in_pixel = plan->from_step,
+                              .out_pixel = plan->to_step,
                               .runs = plan->runs,
                               .depth = plan->from_channels,
                               .run = job->run,
@@ -282,7 +289,7 @@ void pl_winograd_pass(const pl_winograd_plan *plan, const void *from, const void
 /* v, d := tiles first .. first + count - 1 of x and of dy */
 static void take_both(const winograd_job *job, int64_t first, int64_t count, char *v, char *d) {
   const pl_winograd_plan *plan = job->plan;
-  const int64_t wide = plan->to_wide * (int64_t)pl_dtype_size(plan->dtype);
+  const int64_t wide = plan->to_step * (int64_t)pl_dtype_size(plan->dtype);
   tile_walk walk = walk_from(job, first, job->dy, plan->to, plan->to_channels, 2, job->zeros);
   take_tiles(job, first, count, v);
   for (int64_t i = 0; i < count; i++) {
@@ -302,8 +309,8 @@ static void sum_products(const winograd_job *job, int64_t t, pl_conv2d_run chann
   const pl_conv2d_outer product = {.runs = 1,
                                    .bands = 1,
                                    .channels = plan->to_wide,
-                                   .in_pixel = plan->from_wide,
-                                   .d_pixel = plan->to_wide,
+                                   .in_pixel = plan->from_step,
+                                   .d_pixel = plan->to_step,
                                    .out_row = plan->to_wide,
                                    .run = &tiles,
                                    .band = &channels,
@@ -342,18 +349,19 @@ static void take_both_task(void *context, int64_t chunk) {
   int64_t first;
   const int64_t end = pl_part(plan->tiles, plan->tasks, chunk, &first);
   char *v = job->workspace + plan->slots_at, *d = v + POINTS * plan->from_apart * size;
-  take_both(job, first, end - first, v + first * plan->from_wide * size,
-            d + first * plan->to_wide * size);
+  take_both(job, first, end - first, v + first * plan->from_step * size,
+            d + first * plan->to_step * size);
 }
 
-/* Some rows of one of the sums. */
+/* Some rows of one of the sums; those of a point follow one another, and find its numbers near. */
 static void sum_task(void *context, int64_t chunk) {
   const winograd_job *job = context;
   const pl_winograd_plan *plan = job->plan;
-  const int64_t first = chunk / POINTS * SUM_ROWS;
+  const int64_t pieces = pl_divide_up(plan->from_channels, SUM_ROWS);
+  const int64_t t = chunk / pieces, first = chunk % pieces * SUM_ROWS;
   const char *v = job->workspace + plan->slots_at;
   sum_products(
-      job, chunk % POINTS,
+      job, t,
       (pl_conv2d_run){.start = first, .length = pl_least(SUM_ROWS, plan->from_channels - first)},
       plan->tiles, v, v + POINTS * plan->from_apart * (int64_t)pl_dtype_size(plan->dtype), false,
       job->matrices);

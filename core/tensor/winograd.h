@@ -25,6 +25,7 @@ typedef struct pl_winograd_plan {
   pl_conv2d_pass pass;
   int64_t from[2], before[2], to[2]; /* pixels that are read, their padding, and those made */
   int64_t from_channels, to_channels, from_wide, to_wide; /* wide: whole vectors */
+  int64_t from_step, to_step;                             /* from tile to tile */
   int64_t across, tiles;                                  /* tiles to a row; of all images */
   int64_t tasks, task_tiles;                              /* of tiles; task_tiles: at most */
   int64_t from_apart, to_apart, kernel_apart;             /* numbers from point to point */
