@@ -53,6 +53,8 @@ local LARGE <const> = {
   { { 1, 70, 70, 32 }, { 3, 3, 32, 33 }, {} },
   { { 37, 5, 6, 64 }, { 3, 3, 64, 128 }, { padding = "same" } },
   { { 3, 8, 8, 130 }, { 3, 3, 130, 100 }, { padding = "same" } }, -- Winograd, its sums whole
+  { { 2, 9, 10, 250 }, { 3, 3, 250, 256 }, { padding = "same", activation = "relu" } }, -- channels in parts
+  { { 2, 9, 10, 140 }, { 3, 3, 140, 250 }, { padding = "same", max_pool = true } },
   { { 19, 9, 8, 17 }, { 3, 3, 17, 33 }, { padding = { 3, 0, 1, 2 } } },
   { { 9, 9, 9, 40 }, { 5, 5, 40, 70 }, { strides = 2, padding = "same" } },
   { { 20, 7, 7, 12 }, { 3, 3, 6, 34 }, { groups = 2, dilation = 2, padding = "same" } },

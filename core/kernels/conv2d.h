@@ -93,7 +93,7 @@ typedef struct pl_conv2d_outer_pairs_kernels {
 } pl_conv2d_outer_pairs_kernels;
 
 typedef struct pl_conv2d_kernels {
-  int lanes; /* of a vector */
+  int lanes, block; /* of a vector; vectors of channels that one tile takes */
   void (*gather)(const pl_conv2d_gather *g, const void *in, void *out);
   void (*outer)(const pl_conv2d_outer *o, const void *in, const void *d, void *out);
   /* packed rows first .. first + rows - 1 of depth := from[r*row + c*channel], c < channels */

@@ -205,7 +205,7 @@ static void logical_not(int64_t n, void *const *operand, const int64_t *stride, 
 
 #define CONV2D(of)                                                                                 \
   {                                                                                                \
-    conv2d_lanes_##of, conv2d_gather_##of, conv2d_outer_##of, conv2d_pack_##of,                    \
+    conv2d_lanes_##of, TILE_VECTORS, conv2d_gather_##of, conv2d_outer_##of, conv2d_pack_##of,      \
         conv2d_pack_few_##of, conv2d_pack_pairs_##of, conv2d_dots_pairs_##of,                      \
         conv2d_pack_dots_pairs_##of, conv2d_pack_bias_##of, conv2d_mask_##of, conv2d_join_##of,    \
         depthwise_##of, depthwise_data_##of, depthwise_kernel_##of                                 \

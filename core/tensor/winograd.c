@@ -7,9 +7,13 @@
 **     16 products of matrices  v[t] · u[t]  -->  m[16][tile][channel out],  u = G k Gᵀ
 **     m  --Aᵀ m A, bias, ReLU, pooling-->  y
 **
+** Where u is large, a task makes half of the channels, and the first step is done twice: what two threads
+** read of u they have then made themselves.
+**
 ** Backwards by kernel it takes some tiles of x and dy to v and d, and adds vᵀ[t] · d[t] to a sum of its
 ** own, 16 matrices of the kernel's size. Where these are larger than v and d of all tiles, all tiles go
-** through the first step, and then a task sums up some rows of one matrix.
+** through the first step, and then a task sums up some rows of one matrix over half of the tiles: what two
+** threads have made they then read themselves.
 */
 #include "tensor/winograd.h"
 
@@ -28,8 +32,11 @@ enum {
   KERNEL_PARTS = 8,       /* partial sums of the gradient by the kernel, */
   FEWEST_PARTS = 4,       /* fewer when they are large */
   PARTS_BYTES = 16777216, /* of all of them */
-  PACK_ROWS = 16,         /* of the kernel's matrices to a task */
-  SUM_ROWS = 64           /* the same, of their sums */
+  WHOLE_PARTS = 2,
+  CHANNEL_PARTS = 2,
+  LARGE_MATRICES = 2097152, /* bytes; then a task makes a part of the channels, */
+  PACK_ROWS = 16,           /* of the kernel's matrices to a task */
+  SUM_ROWS = 64             /* the same, of their sums */
 };
 
 static const pl_winograd_kernels *kernels_of(pl_dtype dtype) {
@@ -82,7 +89,7 @@ bool pl_winograd_plan_make(pl_winograd_plan *plan, const pl_conv2d *g, pl_dtype 
     plan->parts = pl_most(1, pl_least(plan->parts, plan->tiles / TASK_TILES));
     const int64_t sums = plan->parts * plan->from_channels * plan->to_wide;
     plan->whole = plan->tiles < 2 * sums / (plan->from_wide + plan->to_wide);
-    if (plan->whole) plan->parts = 1;
+    if (plan->whole) plan->parts = WHOLE_PARTS;
   }
   plan->tasks = by_kernel && !plan->whole ? plan->parts
                                           : pl_most(pl_least(FEWEST_TASKS, plan->tiles),
@@ -96,6 +103,10 @@ bool pl_winograd_plan_make(pl_winograd_plan *plan, const pl_conv2d *g, pl_dtype 
   plan->kernel_apart = by_kernel
                            ? plan->from_channels * plan->to_wide
                            : pl_conv2d_packed((int)lanes, plan->from_channels, plan->to_channels);
+  plan->channel_parts = 1;
+  if (!by_kernel && POINTS * plan->kernel_apart * size >= LARGE_MATRICES &&
+      plan->to_wide % (CHANNEL_PARTS * pl_kernels_get()->conv2d[dtype].block * lanes) == 0)
+    plan->channel_parts = CHANNEL_PARTS;
   plan->runs = pl_divide_up(plan->from_channels, PL_CONV2D_LONGEST_RUN);
   if (!pl_add_room(&plan->bytes, plan->runs, sizeof(pl_conv2d_run))) return false;
   plan->zeros_at = plan->bytes;
@@ -195,14 +206,23 @@ static void take_tiles(const winograd_job *job, int64_t first, int64_t count, ch
 
 /* }==== Forward, and backwards by data ==== {*/
 
-/* Some rows of the kernel's matrices, and at the last the bias that they do not have. */
+/* The channels of a part: *first .. returned - 1. */
+static int64_t part_channels(const pl_winograd_plan *plan, int64_t part, int64_t *first) {
+  return pl_least(pl_part(plan->to_wide, plan->channel_parts, part, first), plan->to_channels);
+}
+
+static int64_t pack_pieces(const pl_winograd_plan *plan) {
+  return pl_divide_up(plan->from_channels, PACK_ROWS);
+}
+
+/* Some rows of the kernel's matrices for a part, and at the last the bias that they do not have. */
 static void pack_task(void *context, int64_t chunk) {
   const winograd_job *job = context;
   const pl_winograd_plan *plan = job->plan;
   const pl_conv2d *g = plan->g;
   const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
-  const int64_t first = chunk * PACK_ROWS, depth = plan->from_channels;
-  if (first >= depth) {
+  const int64_t depth = plan->from_channels, pieces = pack_pieces(plan), part = chunk / pieces;
+  if (part == plan->channel_parts) {
     for (int t = 0; t < POINTS; t++)
       pl_kernels_get()->conv2d[plan->dtype].pack_bias(
           plan->to_channels, NULL, depth, job->matrices + t * plan->kernel_apart * size);
@@ -211,42 +231,55 @@ static void pack_task(void *context, int64_t chunk) {
   const int64_t tap = g->in_channels * g->out_channels;
   const bool backward = plan->pass == PL_CONV2D_BACKWARD; /* then the kernel is turned by 180° */
   const int64_t row = backward ? 1 : g->out_channels, channel = backward ? g->out_channels : 1;
-  job->kernels->kernel(pl_least(PACK_ROWS, depth - first), plan->to_channels,
-                       job->kernel + (first * row + (backward ? 8 * tap : 0)) * size,
-                       backward ? -tap : tap, row, channel, first, depth, job->matrices,
-                       plan->kernel_apart);
+  const int64_t first = chunk % pieces * PACK_ROWS;
+  int64_t c0;
+  const int64_t end = part_channels(plan, part, &c0);
+  job->kernels->kernel(pl_least(PACK_ROWS, depth - first), end - c0,
+                       job->kernel + (first * row + c0 * channel + (backward ? 8 * tap : 0)) * size,
+                       backward ? -tap : tap, row, channel, first, depth,
+                       job->matrices + c0 * depth * size, plan->kernel_apart);
 }
 
-static void give_pooled(const winograd_job *job, int64_t first, int64_t count, const char *m) {
+static const char *bias_from(const winograd_job *job, int64_t c0) {
+  return job->bias != NULL ? job->bias + c0 * (int64_t)pl_dtype_size(job->plan->dtype) : NULL;
+}
+
+static void give_pooled(const winograd_job *job, int64_t part, int64_t first, int64_t count,
+                        const char *m) {
   const pl_winograd_plan *plan = job->plan;
-  const int64_t size = (int64_t)pl_dtype_size(plan->dtype), channels = plan->to_channels;
+  const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
+  int64_t c0;
+  const int64_t channels = part_channels(plan, part, &c0) - c0;
   for (int64_t i = 0; i < count; i++) { /* a tile is a pixel after the pooling */
-    const int64_t at = (first + i) * channels;
-    job->kernels->pooled(channels, m + i * plan->to_step * size, plan->to_apart, job->bias,
-                         job->relu, job->to + at * size,
+    const int64_t at = (first + i) * plan->to_channels + c0;
+    job->kernels->pooled(channels, m + (i * plan->to_step + c0) * size, plan->to_apart,
+                         bias_from(job, c0), job->relu, job->to + at * size,
                          job->which != NULL ? job->which + at : NULL);
   }
 }
 
-static void give_tiles(const winograd_job *job, int64_t first, int64_t count, const char *m) {
+static void give_tiles(const winograd_job *job, int64_t part, int64_t first, int64_t count,
+                       const char *m) {
   const pl_winograd_plan *plan = job->plan;
-  const int64_t wide = plan->to_step * (int64_t)pl_dtype_size(plan->dtype);
-  tile_walk walk = walk_from(job, first, job->to, plan->to, plan->to_channels, 2, NULL);
+  const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
+  int64_t c0;
+  const int64_t channels = part_channels(plan, part, &c0) - c0;
+  tile_walk walk = walk_from(job, first, job->to + c0 * size, plan->to, plan->to_channels, 2, NULL);
   for (int64_t i = 0; i < count; i++) {
     const char *pixel[4];
     next_pixels(&walk, 2, pixel);
-    job->kernels->output(plan->to_channels, m + i * wide, plan->to_apart, job->bias, job->relu,
-                         job->add, (void *const *)(uintptr_t)pixel);
+    job->kernels->output(channels, m + (i * plan->to_step + c0) * size, plan->to_apart,
+                         bias_from(job, c0), job->relu, job->add, (void *const *)(uintptr_t)pixel);
   }
 }
 
 static void pass_task(void *context, int64_t chunk) {
   winograd_job *job = context;
   const pl_winograd_plan *plan = job->plan;
-  const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
+  const int64_t size = (int64_t)pl_dtype_size(plan->dtype), part = chunk / plan->tasks;
   int64_t first;
-  const int64_t end = pl_part(plan->tiles, plan->tasks, chunk, &first), count = end - first;
-  const int64_t slot = pl_slots_take(&job->slots);
+  const int64_t end = pl_part(plan->tiles, plan->tasks, chunk % plan->tasks, &first);
+  const int64_t count = end - first, slot = pl_slots_take(&job->slots);
   char *v = job->workspace + plan->slots_at + (size_t)slot * plan->slot_bytes;
   char *m = v + POINTS * plan->from_apart * size;
   take_tiles(job, first, count, v);
@@ -259,13 +292,14 @@ static void pass_task(void *context, int64_t chunk) {
                               .runs = plan->runs,
                               .depth = plan->from_channels,
                               .run = job->run,
-                              .parts = 1};
+                              .part = part,
+                              .parts = plan->channel_parts};
   for (int t = 0; t < POINTS; t++) {
     product.packed = job->matrices + t * plan->kernel_apart * size;
     pl_kernels_get()->conv2d[plan->dtype].gather(&product, v + t * plan->from_apart * size,
                                                  m + t * plan->to_apart * size);
   }
-  (plan->pass == PL_CONV2D_POOLED ? give_pooled : give_tiles)(job, first, count, m);
+  (plan->pass == PL_CONV2D_POOLED ? give_pooled : give_tiles)(job, part, first, count, m);
   pl_slots_give(&job->slots, slot);
 }
 
@@ -280,8 +314,8 @@ void pl_winograd_pass(const pl_winograd_plan *plan, const void *from, const void
   job.add = add;
   job.to = to;
   job.which = which;
-  pl_parallel_for(pl_divide_up(plan->from_channels, PACK_ROWS) + 1, pack_task, &job);
-  pl_parallel_for(plan->tasks, pass_task, &job);
+  pl_parallel_for(plan->channel_parts * pack_pieces(plan) + 1, pack_task, &job);
+  pl_parallel_for(plan->channel_parts * plan->tasks, pass_task, &job);
 }
 
 /* }==== Backwards by kernel ==== {*/
@@ -353,18 +387,23 @@ static void take_both_task(void *context, int64_t chunk) {
             d + first * plan->to_step * size);
 }
 
-/* Some rows of one of the sums; those of a point follow one another, and find its numbers near. */
+/* Some rows of one of the sums, of a part of the tiles; those of a point follow one another, and find its
+** numbers near. */
 static void sum_task(void *context, int64_t chunk) {
   const winograd_job *job = context;
   const pl_winograd_plan *plan = job->plan;
+  const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
   const int64_t pieces = pl_divide_up(plan->from_channels, SUM_ROWS);
-  const int64_t t = chunk / pieces, first = chunk % pieces * SUM_ROWS;
-  const char *v = job->workspace + plan->slots_at;
-  sum_products(
-      job, t,
-      (pl_conv2d_run){.start = first, .length = pl_least(SUM_ROWS, plan->from_channels - first)},
-      plan->tiles, v, v + POINTS * plan->from_apart * (int64_t)pl_dtype_size(plan->dtype), false,
-      job->matrices);
+  const int64_t part = chunk / pieces / POINTS, t = chunk / pieces % POINTS;
+  const int64_t first = chunk % pieces * SUM_ROWS;
+  int64_t tile;
+  const int64_t end = pl_part(plan->tiles, plan->parts, part, &tile);
+  const char *v = job->workspace + plan->slots_at, *d = v + POINTS * plan->from_apart * size;
+  const pl_conv2d_run rows = {.start = first,
+                              .length = pl_least(SUM_ROWS, plan->from_channels - first)};
+  sum_products(job, t, rows, end - tile, v + tile * plan->from_step * size,
+               d + tile * plan->to_step * size, false,
+               job->matrices + part * POINTS * plan->kernel_apart * size);
 }
 
 /* A channel of x. */
@@ -387,7 +426,8 @@ void pl_winograd_backward_kernel(const pl_winograd_plan *plan, const void *x, co
   job.add = add;
   if (plan->whole) {
     pl_parallel_for(plan->tasks, take_both_task, &job);
-    pl_parallel_for(pl_divide_up(plan->from_channels, SUM_ROWS) * POINTS, sum_task, &job);
+    pl_parallel_for(plan->parts * POINTS * pl_divide_up(plan->from_channels, SUM_ROWS), sum_task,
+                    &job);
   } else {
     pl_parallel_for(plan->parts, kernel_task, &job);
   }

@@ -28,9 +28,10 @@ typedef struct pl_winograd_plan {
   int64_t from_step, to_step;                             /* from tile to tile */
   int64_t across, tiles;                                  /* tiles to a row; of all images */
   int64_t tasks, task_tiles;                              /* of tiles; task_tiles: at most */
-  int64_t from_apart, to_apart, kernel_apart;             /* numbers from point to point */
-  int64_t parts; /* partial sums of the gradient by the kernel */
-  bool whole;    /* instead of parts each of its points is summed over all tiles at once */
+  int64_t channel_parts; /* of those made, when the kernel's matrices are large */
+  int64_t from_apart, to_apart, kernel_apart; /* numbers from point to point */
+  int64_t parts;                              /* partial sums of the gradient by the kernel */
+  bool whole;                                 /* all tiles go to the points before any are summed */
   int64_t runs, slots;
   size_t zeros_at, matrices_at, slots_at, slot_bytes, bytes;
 } pl_winograd_plan;

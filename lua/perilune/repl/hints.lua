@@ -75,6 +75,8 @@ end
 
 local function global_hint(name)
   if elsewhere[name] then return elsewhere[name] end
+  local ours = rawget(_G, "pl")
+  if type(ours) == "table" and look(ours, name) ~= nil then return ("did you mean pl.%s?"):format(name) end
   local close = check.nearest(name, names_of(_G))
   return close and ("did you mean %s?"):format(close)
 end
