@@ -28,13 +28,13 @@ enum {
   FEWEST_CHANNELS = 16, /* with fewer the steps before and after cost more than is saved */
   FEWEST_TILES = 16,    /* of an image: the batch changes no bit of an image's result */
   FEWEST_TASKS = 16,
-  TASK_TILES = 84,        /* whole register tiles: 6 · 14 */
-  KERNEL_PARTS = 8,       /* partial sums of the gradient by the kernel, */
-  FEWEST_PARTS = 4,       /* fewer when they are large */
-  PARTS_BYTES = 16777216, /* of all of them */
-  WHOLE_PARTS = 2,
-  CHANNEL_PARTS = 2,
-  LARGE_MATRICES = 2097152, /* bytes; then a task makes a part of the channels, */
+  TASK_TILES = 84,          /* whole register tiles: 6 · 14 */
+  KERNEL_PARTS = 8,         /* partial sums of the gradient by the kernel, */
+  FEWEST_PARTS = 4,         /* fewer when they are large */
+  PARTS_BYTES = 16777216,   /* of all of them */
+  WHOLE_PARTS = 2,          /* or all tiles at the points, in as many parts */
+  CHANNEL_PARTS = 2,        /* of those that are made, where the kernel's matrices are large: */
+  LARGE_MATRICES = 2097152, /* bytes */
   PACK_ROWS = 16,           /* of the kernel's matrices to a task */
   SUM_ROWS = 64             /* the same, of their sums */
 };
@@ -193,13 +193,13 @@ static inline void next_pixels(tile_walk *walk, int n, const char **pixel) {
 /* v := tiles first .. first + count - 1 of x, or of what dy is for x */
 static void take_tiles(const winograd_job *job, int64_t first, int64_t count, char *v) {
   const pl_winograd_plan *plan = job->plan;
-  const int64_t wide = plan->from_step * (int64_t)pl_dtype_size(plan->dtype);
+  const int64_t step = plan->from_step * (int64_t)pl_dtype_size(plan->dtype);
   tile_walk walk = walk_from(job, first, job->from, plan->from, plan->from_channels, 4, job->zeros);
   memcpy(walk.before, plan->before, sizeof walk.before);
   for (int64_t i = 0; i < count; i++) {
     const char *pixel[16];
     next_pixels(&walk, 4, pixel);
-    job->kernels->input(plan->from_channels, (const void *const *)pixel, v + i * wide,
+    job->kernels->input(plan->from_channels, (const void *const *)pixel, v + i * step,
                         plan->from_apart);
   }
 }
@@ -323,13 +323,13 @@ void pl_winograd_pass(const pl_winograd_plan *plan, const void *from, const void
 /* v, d := tiles first .. first + count - 1 of x and of dy */
 static void take_both(const winograd_job *job, int64_t first, int64_t count, char *v, char *d) {
   const pl_winograd_plan *plan = job->plan;
-  const int64_t wide = plan->to_step * (int64_t)pl_dtype_size(plan->dtype);
+  const int64_t step = plan->to_step * (int64_t)pl_dtype_size(plan->dtype);
   tile_walk walk = walk_from(job, first, job->dy, plan->to, plan->to_channels, 2, job->zeros);
   take_tiles(job, first, count, v);
   for (int64_t i = 0; i < count; i++) {
     const char *pixel[4];
     next_pixels(&walk, 2, pixel);
-    job->kernels->gradient(plan->to_channels, (const void *const *)pixel, d + i * wide,
+    job->kernels->gradient(plan->to_channels, (const void *const *)pixel, d + i * step,
                            plan->to_apart);
   }
 }

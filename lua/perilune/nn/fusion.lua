@@ -51,14 +51,10 @@ end
 
 -- The same in one operation of the first layer; infer: without a tape.
 local function in_one(operation, layer, options)
-  local compute, slot, activate = ops[operation].forward, Plain.new(), layer.activate
-  return function(x)
-    local y = x[operation](x, layer.kernel, layer.bias, options)
-    return activate and activate(y) or y
-  end, function(x)
-    local y = compute(slot, x, layer.kernel, layer.bias, options)
-    return activate and activate(y) or y
-  end
+  local compute, slot = ops[operation].forward, Plain.new()
+  local function finish(y) return layer.activate and layer.activate(y) or y end
+  return function(x) return finish(x[operation](x, layer.kernel, layer.bias, options)) end,
+    function(x) return finish(compute(slot, x, layer.kernel, layer.bias, options)) end
 end
 
 -- The run of layers that begins at place i.
