@@ -147,6 +147,16 @@ describe("fit", function()
     for i = 1, 250 do assert.equal(i, all[i]) end
   end)
 
+  it("refuses a batch of other samples than were asked for", function()
+    local data = { x = sample.train.x, y = sample.train.y, batch = function(_, indices)
+      return sample.train:batch(indices:narrow(1, 2, indices:size(1) - 1))
+    end }
+    raises(function() small():fit(data, { batch_size = 100, verbose = 0 }) end,
+      "was to give 100 samples, one for each index, and gave tensor {99, 3072} float32")
+    raises(function() small():predict({ x = sample.train.x:narrow(1, 1, 3), batch = data.batch }) end,
+      "was to give 3 samples")
+  end)
+
   it("takes bytes that are normalised batch by batch for what they are", function()
     local a, b = conv(2), conv(2)
     a:fit(images.train, { verbose = 0, seed = 1, validation_data = images.val })
@@ -351,6 +361,25 @@ describe("predict and evaluate", function()
     nn.Sequential { nn.Input { 5 }, nn.Dropout { 0.5 } }:predict(x):zero_()
     nn.Sequential { nn.Input { 5 }, nn.Flatten {} }:predict(x):zero_()
     assert.equal(before, x:tobytes())
+  end)
+
+  it("follow what is changed later, and whatever a class of one's own calls its methods", function()
+    local model = nn.Sequential { nn.Input { 5 }, nn.Dense { 3, activation = "tanh" }, nn.Dense { 2 } }
+    local Net = nn.Sequential:extend "Net"
+    function Net:infer(v) return self:predict(v):argmax(-1) end
+    assert.same({ 6 }, Net { nn.Input { 5 }, nn.Dense { 3 } }:infer(x):shape())
+    local before = model:predict(x)
+    model.layers[1].activate = nn.activations.sigmoid
+    assert.is_false(before:equal(model:predict(x)))
+    assert.equal(evaluation.infer(model, x):tobytes(), model:predict(x):tobytes())
+    local forward, calls = nn.Dense.forward, 0
+    nn.Dense.forward = function(...)
+      calls = calls + 1
+      return forward(...)
+    end
+    local ok = pcall(model.predict, model, x)
+    nn.Dense.forward = forward
+    assert.is_true(ok and calls == 2)
   end)
 
   it("go within a training step, and within each other", function()

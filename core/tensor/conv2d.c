@@ -11,12 +11,13 @@
 
 enum {
   FEWEST_TASKS = 16,
-  STRIP_BYTES = 65536,   /* of padded input to a task, about what the caches like */
-  WEIGHT_BYTES = 524288, /* that stay in the second-level cache */
-  STRIP_PIXELS = 128,    /* small images are taken together up to that many output pixels */
-  MOST_RUNS = 64,        /* of a part of a patch */
-  PAIRS_MOST_IN = 8,     /* channels: the weights stay in the first-level cache; more, and */
-  PAIRS_FEWEST_OUT = 9   /* fewer to make, are done otherwise */
+  STRIP_BYTES = 65536,      /* of padded input to a task, about what the caches like */
+  WEIGHT_BYTES = 524288,    /* that stay in the second-level cache */
+  FEW_WEIGHT_BYTES = 16384, /* packed by one thread */
+  STRIP_PIXELS = 128,       /* small images are taken together up to that many output pixels */
+  MOST_RUNS = 64,           /* of a part of a patch */
+  PAIRS_MOST_IN = 8,        /* channels: the weights stay in the first-level cache; more, and */
+  PAIRS_FEWEST_OUT = 9      /* fewer to make, are done otherwise */
 };
 
 static const pl_conv2d_kernels *kernels_of(pl_dtype dtype) {
@@ -284,6 +285,13 @@ static void pack_task(void *context, int64_t chunk) {
       plan->backward ? g->out_channels : 1, tap * rows, job->depth, packed);
 }
 
+/* All of it, where that takes less than to tell a second thread. */
+static void pack_all_task(void *context, int64_t chunk) {
+  const pass_job *job = context;
+  const int64_t pieces = job->plan->g->groups * (pieces_of(job) + 1);
+  for (int64_t piece = chunk; piece < pieces; piece++) pack_task(context, piece);
+}
+
 /* y, which := the largest of each 2×2 pixels of a strip's rows, which lie in `before`. */
 static void pool_strip(const pass_job *job, const char *before, int64_t image, int64_t images,
                        int64_t row, int64_t rows) {
@@ -464,7 +472,11 @@ static void run_pass(pass_job *job) {
         pl_conv2d_packed(job->kernels->lanes, job->depth, plan->to_channels / g->groups);
     if (plan->way == PL_CONV2D_FEW_PAIRS)
       memset(job->workspace + plan->rooms_at, 0, (size_t)plan->room * pl_dtype_size(plan->dtype));
-    pl_parallel_for(g->groups * (pieces_of(job) + 1), pack_task, job);
+    const int64_t packed = g->groups * job->group_packed * (int64_t)pl_dtype_size(plan->dtype);
+    if (packed <= FEW_WEIGHT_BYTES)
+      pl_parallel_for(1, pack_all_task, job);
+    else
+      pl_parallel_for(g->groups * (pieces_of(job) + 1), pack_task, job);
     pl_slots_open(&job->slots, plan->slots);
     pl_parallel_for(pass_tasks(plan), pass_task, job);
   }

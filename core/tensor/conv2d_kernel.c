@@ -45,8 +45,7 @@ bool pl_conv2d_kernel_plan_make(pl_conv2d_kernel_plan *plan, const pl_conv2d *g,
     plan->bytes = plan->by_winograd.bytes;
     return fits;
   }
-  plan->pairs = pl_conv2d_suits_pairs(g) && pl_kernels_get()->outer_pairs[dtype]->add != NULL &&
-                g->batch > 0 && g->out[0] * g->out[1] > 0;
+  plan->pairs = pl_kernel_pairs_suit(g, dtype);
   if (plan->pairs) {
     const bool fits = pl_kernel_pairs_plan_make(&plan->by_pairs, g, dtype);
     plan->bytes = plan->by_pairs.bytes;

@@ -10,15 +10,23 @@
 
 #include "kernels/kernels.h"
 #include "runtime/pool.h"
+#include "tensor/conv2d.h"
 #include "tensor/window.h"
 
 enum {
-  PARTS = 8,          /* of the batch */
-  STRIP_BYTES = 65536 /* of points and gradients to a strip, well within the second-level cache */
+  PARTS = 8,            /* of the batch */
+  STRIP_BYTES = 524288, /* of points and gradients to a strip */
+  FEWEST_PIXELS = 36    /* of an image: with fewer its sums are fetched and put back too often */
 };
 
 static int64_t kernel_numbers(const pl_conv2d *g) {
   return g->kernel[0] * g->kernel[1] * g->in_channels * g->out_channels;
+}
+
+/* Where an image is narrower than the kernel, weights that see only padding would get what rounding leaves. */
+bool pl_kernel_pairs_suit(const pl_conv2d *g, pl_dtype dtype) {
+  return pl_conv2d_suits_pairs(g) && pl_kernels_get()->outer_pairs[dtype]->add != NULL &&
+         g->batch > 0 && g->in[1] >= g->kernel[1] && g->out[0] * g->out[1] >= FEWEST_PIXELS;
 }
 
 bool pl_kernel_pairs_plan_make(pl_kernel_pairs_plan *plan, const pl_conv2d *g, pl_dtype dtype) {

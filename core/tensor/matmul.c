@@ -50,6 +50,7 @@ typedef struct {
   int64_t tile_rows, tile_columns, row_tiles, column_tiles;
   pl_matmul_extra extra;
   const pl_matmul_kernels *own; /* NULL: OpenBLAS */
+  int64_t left;                 /* columns that it makes apart; a tile has all of them or none */
 } matmul_job;
 
 static char *at(const pl_tensor *t, const int64_t *batch, int64_t row, int64_t column) {
@@ -75,8 +76,8 @@ static void finish_tile(const matmul_job *job, int64_t m, int64_t n, int64_t col
   pl_kernels_get()->dense[job->out->dtype]->bias_relu(m, n, c, job->n, bias, extra->relu);
 }
 
-static void own_tile(const matmul_job *job, int64_t m, int64_t n, const void *a, const void *b,
-                     void *c) {
+static void own_tile(const matmul_job *job, int64_t m, int64_t n, int64_t left, const void *a,
+                     const void *b, void *c) {
   const bool a_turned = job->a_layout.transpose == CblasTrans;
   const bool b_turned = job->b_layout.transpose == CblasTrans;
   pl_matmul_job product = {.m = m, .n = n, .k = job->k, .a = a, .b = b, .c = c, .c_row = job->n};
@@ -85,6 +86,7 @@ static void own_tile(const matmul_job *job, int64_t m, int64_t n, const void *a,
   product.b_step = b_turned ? 1 : job->b_layout.leading;
   product.b_column = b_turned ? job->b_layout.leading : 1;
   product.add = job->extra.input != NULL;
+  product.left = left;
   job->own->product(&product);
 }
 
@@ -108,7 +110,7 @@ static void matmul_tile(void *context, int64_t chunk) {
   const bool add = extra->input != NULL;
   if (add) start_tile(job, m, n, row, column, c);
   if (job->own != NULL)
-    own_tile(job, m, n, a, b, c);
+    own_tile(job, m, n, column + n == job->n ? job->left : 0, a, b, c);
   else if (job->out->dtype == PL_FLOAT32)
     cblas_sgemm(CblasRowMajor, job->a_layout.transpose, job->b_layout.transpose, m, n, k, 1.0f, a,
                 lda, b, ldb, add ? 1.0f : 0.0f, c, ldc);
@@ -179,6 +181,8 @@ void pl_matmul_with(const pl_tensor *out, const pl_tensor *a, const pl_tensor *b
   if (job.own->product == NULL ||
       (job.b_layout.transpose == CblasTrans ? job.m : job.n) <= job.own->lanes)
     job.own = NULL;
+  if (job.own != NULL && job.b_layout.transpose == CblasNoTrans)
+    job.left = pl_matmul_left(job.n, job.own->lanes);
   job.tile_rows = job.m;
   job.tile_columns = job.n;
   if (job.m * job.n > SMALL / job.k) {

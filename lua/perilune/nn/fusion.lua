@@ -12,8 +12,12 @@ local ops = require "perilune.ops"
 
 local fusion = {}
 
--- Whether a layer computes as the class does; a class below it, or an object, may have a forward of its own.
-local function is(layer, class) return layer ~= nil and layer.forward == class.forward end
+-- What the classes compute; they are open, and another forward may stand there later.
+local forwards = {}
+for _, of in ipairs { Activation, Conv2D, Dense, MaxPooling2D, ReLU } do forwards[of] = of.forward end
+
+-- Whether a layer computes as the class does; a class below it, or an object, may have its own forward.
+local function is(layer, class) return layer ~= nil and layer.forward == forwards[class] end
 
 local function is_pair(value, n) return value[1] == n and value[2] == n end
 
@@ -103,9 +107,9 @@ local function is_own(layer) return own[layer.forward] and (not layer.activate o
 ---  infer: fun(x: Tensor): Tensor }[] steps
 function fusion.steps(layers)
   layers = table.move(layers, 1, #layers, 1, {})
-  local steps, i = { layers = layers, forwards = {}, own = true, weights = {} }, 1
+  local steps, i = { layers = layers, forwards = {}, activates = {}, own = true, weights = {} }, 1
   for k, layer in ipairs(layers) do
-    steps.forwards[k] = layer.forward
+    steps.forwards[k], steps.activates[k] = layer.forward, layer.activate or false
     steps.own = steps.own and is_own(layer)
     for _, weight in ipairs(layer.weights) do
       steps.weights[#steps.weights + 1] = { layer = layer, name = weight.name, weight = weight }
@@ -118,13 +122,31 @@ function fusion.steps(layers)
   return steps
 end
 
---- Whether steps were made for these very layers, none with another forward since.
+--- Whether steps were made for these very layers, none with another forward or activation since.
 function fusion.fits(steps, layers)
   if not steps or #steps.layers ~= #layers then return false end
   for i, layer in ipairs(layers) do
-    if steps.layers[i] ~= layer or steps.forwards[i] ~= layer.forward then return false end
+    if steps.layers[i] ~= layer or steps.forwards[i] ~= layer.forward
+      or steps.activates[i] ~= (layer.activate or false) then
+      return false
+    end
   end
   return true
+end
+
+--- What the steps make of x when nobody trains, without a tape; nil where that might not be the same: layers
+--- of one's own may write into what they are given, weights may be variables of a pass that is going on.
+---@param x Tensor {N, …} that fits
+---@return Tensor?
+function fusion.infer(steps, x)
+  if not steps.own then return nil end
+  local weights = steps.weights
+  for i = 1, #weights do
+    local each = weights[i]
+    if each.layer[each.name] ~= each.weight.tensor then return nil end
+  end
+  for i = 1, #steps do x = steps[i].infer(x) end
+  return x
 end
 
 return fusion

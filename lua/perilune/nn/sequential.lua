@@ -135,23 +135,6 @@ function Sequential:forward(x, training)
   return x
 end
 
---- What forward makes of x when nobody trains, without a tape, for inputs that are known to fit; nil where
---- that would not be the same: layers of one's own may write into what they are given, and weights may be
---- variables of a pass that is going on.
----@param x Tensor {N, …}
----@return Tensor?
-function Sequential:infer(x)
-  local steps = self:plan()
-  if not steps.own or self.forward ~= Sequential.forward then return nil end
-  local weights = steps.weights
-  for i = 1, #weights do
-    local each = weights[i]
-    if each.layer[each.name] ~= each.weight.tensor then return nil end
-  end
-  for i = 1, #steps do x = steps[i].infer(x) end
-  return x
-end
-
 --- The options, with the layers, and an Input when the model is built, so that it is built again.
 ---@return table
 function Sequential:config()

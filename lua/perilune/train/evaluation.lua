@@ -1,6 +1,8 @@
 -- Evaluation and prediction: batches in the order they come in. The weights are constants of a tape: no
 -- variable on it wants a gradient, it is there for the memory that it lends.
 local core = require "perilune.core"
+local fusion = require "perilune.nn.fusion"
+local Sequential = require "perilune.nn.sequential"
 local objective = require("perilune.train.step").objective
 local Tally = require "perilune.train.tally"
 local Tape = require("perilune.autograd").Tape
@@ -96,14 +98,20 @@ end
 
 -- With so few numbers of input a tape costs more than the memory that it would lend.
 local FEW <const> = 16384
+local plan, forward = Sequential.plan, Sequential.forward -- of models that have none of their own
+
+-- Without a tape, where that can be; what a dataset's own batch gives is not known to fit.
+local function infer_few(model, feed, x)
+  if feed.source or x:numel() > FEW or model.forward ~= forward then return nil end
+  return fusion.infer(plan(model), x)
+end
 
 --- The predictions for all samples, in one tensor.
 ---@return Tensor
 function evaluation.predict(model, feed, batch_size)
   if feed.n <= batch_size then
     local x = feed:batch(1, feed.n)
-    local few = not feed.source and x:numel() <= FEW -- what a dataset's own batch gives is not known to fit
-    return (few and model:infer(x) or evaluation.infer(model, x)):clone()
+    return (infer_few(model, feed, x) or evaluation.infer(model, x)):clone()
   end
   local out
   each_batch(model, feed, batch_size, never, function(first, y_pred)

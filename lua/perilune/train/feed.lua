@@ -1,5 +1,6 @@
 -- Feed: the samples of a fit, an evaluation or a prediction, as batches of what the model takes. Bytes are
 -- made into floats, and a dataset's images normalised, a batch at a time.
+local check = require "perilune.check"
 local core = require "perilune.core"
 local tensor = require "perilune.tensor"
 
@@ -57,7 +58,12 @@ end
 
 -- What a dataset's own batch gives; it may write into the memory offered, or not.
 local function asked(self, indices)
-  local x, y = self.source:batch(indices, self.dtype == "float32" and buffer(self, indices:size(1)) or nil)
+  local n = indices:size(1)
+  local x, y = self.source:batch(indices, self.dtype == "float32" and buffer(self, n) or nil)
+  if not core.is_tensor(x) or x:rank() == 0 or x:size(1) ~= n then
+    check.raise("the dataset's batch was to give %d samples, one for each index, and gave %s", n,
+      core.describe(x))
+  end
   return x:dtype() == self.dtype and x or x:to(self.dtype), y
 end
 
