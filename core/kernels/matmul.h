@@ -28,6 +28,7 @@ static inline int64_t pl_matmul_left(int64_t columns, int64_t lanes) {
 typedef struct pl_matmul_kernels {
   int lanes;
   void (*product)(const pl_matmul_job *job);
+  void (*row)(const pl_matmul_job *job); /* of one row, of a vector's columns at most */
 } pl_matmul_kernels;
 
 #endif

@@ -50,6 +50,7 @@ typedef struct {
   int64_t tile_rows, tile_columns, row_tiles, column_tiles;
   pl_matmul_extra extra;
   const pl_matmul_kernels *own; /* NULL: OpenBLAS */
+  bool row;                     /* a single one, of few columns */
   int64_t left;                 /* columns that it makes apart; a tile has all of them or none */
 } matmul_job;
 
@@ -87,7 +88,7 @@ static void own_tile(const matmul_job *job, int64_t m, int64_t n, int64_t left, 
   product.b_column = b_turned ? job->b_layout.leading : 1;
   product.add = job->extra.input != NULL;
   product.left = left;
-  job->own->product(&product);
+  (job->row ? job->own->row : job->own->product)(&product);
 }
 
 static void matmul_tile(void *context, int64_t chunk) {
@@ -178,15 +179,15 @@ void pl_matmul_with(const pl_tensor *out, const pl_tensor *a, const pl_tensor *b
   find_layout(a, &job.a_layout);
   find_layout(b, &job.b_layout);
   job.own = pl_kernels_get()->matmul[out->dtype];
-  if (job.own->product == NULL ||
-      (job.b_layout.transpose == CblasTrans ? job.m : job.n) <= job.own->lanes)
+  const bool turned = job.b_layout.transpose == CblasTrans;
+  job.row = job.own->row != NULL && job.m == 1 && job.n <= job.own->lanes && !turned;
+  if (job.own->product == NULL || (!job.row && (turned ? job.m : job.n) <= job.own->lanes))
     job.own = NULL;
-  if (job.own != NULL && job.b_layout.transpose == CblasNoTrans)
-    job.left = pl_matmul_left(job.n, job.own->lanes);
+  if (job.own != NULL && !turned && !job.row) job.left = pl_matmul_left(job.n, job.own->lanes);
   job.tile_rows = job.m;
   job.tile_columns = job.n;
   if (job.m * job.n > SMALL / job.k) {
-    if (job.own != NULL && job.b_layout.transpose == CblasTrans) /* rows of b, turned */
+    if (job.own != NULL && turned) /* rows of b, turned */
       own_tiles(job.n, job.m, &job.tile_columns, &job.tile_rows);
     else if (job.own != NULL)
       own_tiles(job.m, job.n, &job.tile_rows, &job.tile_columns);

@@ -126,6 +126,8 @@ function methods:evaluate(x, y, options)
   return evaluation.measure(self, feed, read_batch_size(fn, options, feed.n))
 end
 
+local PREDICTING <const> = { "batch_size", "verbose" }
+
 --- The model's outputs for samples, with dropout and the like switched off.
 ---@param x Tensor|table {n, …}, or a dataset
 ---@param options? { batch_size: integer? } 32
@@ -133,7 +135,7 @@ end
 function methods:predict(x, options)
   local fn = "predict"
   check_model(self, fn)
-  options = check.options(fn, options, { "batch_size", "verbose" })
+  options = check.options(fn, options, PREDICTING)
   local feed = inputs.read(fn, self, x, nil, false)
   return evaluation.predict(self, feed, read_batch_size(fn, options, feed.n))
 end
