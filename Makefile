@@ -156,7 +156,7 @@ bench: all ## time training steps and kernels; PEER_PYTHON=… against PyTorch a
 
 CLANG = clang -fsyntax-only $(CPPFLAGS) $(WARNINGS) -DPL_FONT_DIR='"$(FONT_DIR)"' \
   $(if $(EDIT),-DPERILUNE_LIBEDIT $(shell pkg-config --cflags libedit))
-C_SOURCES = $(wildcard core/*.[ch] core/*/*.[ch] core/*/*.inc)
+C_SOURCES = $(wildcard core/*.[ch] core/*/*.[ch] core/*/*.inc core/*/*/*.inc)
 LUA_SOURCES = lua scripts tests $(wildcard data/*.lua)
 
 lint: ## luacheck, clang-format, the arrows of the house, and clang's warnings, all as errors

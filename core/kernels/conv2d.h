@@ -23,6 +23,10 @@ static inline bool pl_conv2d_is_plain(const pl_conv2d *g) {
   return plain;
 }
 
+static inline int64_t pl_conv2d_kernel_numbers(const pl_conv2d *g) {
+  return g->kernel[0] * g->kernel[1] * (g->in_channels / g->groups) * g->out_channels;
+}
+
 /* `length` numbers that follow one another in steps, the first at `start`. By few channels their weights
 ** are those from number `weight` on of each channel's. */
 typedef struct pl_conv2d_run {

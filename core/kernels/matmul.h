@@ -12,17 +12,18 @@
 ** j < n; k > 0. Of a's steps, and of b's, one is 1. */
 typedef struct pl_matmul_job {
   int64_t m, n, k, a_row, a_step, b_step, b_column, c_row;
-  int64_t
-      left; /* of the n columns the last ones that are made apart, see matmul.inc; b_column is 1 */
+  int64_t left; /* of the n columns those at the end that are made apart; b_column is 1 then */
   const void *a, *b;
   void *c;
   bool add;
 } pl_matmul_job;
 
+enum { PL_MATMUL_LEFT = 4 }; /* at most the fourth part of a vector */
+
 /* How many are made apart of all columns of a product, which decides so for each part of it. */
 static inline int64_t pl_matmul_left(int64_t columns, int64_t lanes) {
   const int64_t left = columns % lanes;
-  return columns > lanes && left <= lanes / 4 ? left : 0;
+  return columns > lanes && left <= lanes / PL_MATMUL_LEFT ? left : 0;
 }
 
 typedef struct pl_matmul_kernels {

@@ -24,10 +24,6 @@ static const pl_conv2d_kernels *kernels_of(pl_dtype dtype) {
 
 /* {==== By kernel ==== */
 
-static int64_t kernel_numbers(const pl_conv2d *g) {
-  return g->kernel[0] * g->kernel[1] * (g->in_channels / g->groups) * g->out_channels;
-}
-
 /* The inputs that `count` outputs of an axis see. */
 static int64_t span(const pl_conv2d *g, int axis, int64_t count) {
   return (count - 1) * g->stride[axis] + (g->kernel[axis] - 1) * g->dilation[axis] + 1;
@@ -45,7 +41,7 @@ bool pl_conv2d_kernel_plan_make(pl_conv2d_kernel_plan *plan, const pl_conv2d *g,
     plan->bytes = plan->by_winograd.bytes;
     return fits;
   }
-  plan->pairs = pl_kernel_pairs_suit(g, dtype);
+  plan->pairs = pl_conv2d_suits_pairs(g) && pl_kernel_pairs_suit(g, dtype);
   if (plan->pairs) {
     const bool fits = pl_kernel_pairs_plan_make(&plan->by_pairs, g, dtype);
     plan->bytes = plan->by_pairs.bytes;
@@ -57,14 +53,15 @@ bool pl_conv2d_kernel_plan_make(pl_conv2d_kernel_plan *plan, const pl_conv2d *g,
   plan->depthwise = g->groups > 1 && g->groups == g->in_channels;
   plan->batch_parts = BATCH_PARTS;
   plan->channel_parts = plan->row_parts = 1;
-  if (kernel_numbers(g) > LARGE_KERNEL && !plan->depthwise) {
+  if (pl_conv2d_kernel_numbers(g) > LARGE_KERNEL && !plan->depthwise) {
     plan->channel_parts = pl_least(4, pl_divide_up(channels, PART_VECTORS * lanes));
     plan->row_parts = g->kernel[0];
     plan->batch_parts =
         pl_most(1, 2 * BATCH_PARTS / (g->groups * plan->channel_parts * plan->row_parts));
   }
   plan->batch_parts = pl_most(1, pl_least(plan->batch_parts, g->batch));
-  if (!pl_add_room(&plan->bytes, (plan->batch_parts - 1) * kernel_numbers(g), (size_t)size))
+  if (!pl_add_room(&plan->bytes, (plan->batch_parts - 1) * pl_conv2d_kernel_numbers(g),
+                   (size_t)size))
     return false;
   if (plan->depthwise || g->batch == 0 || pixels == 0) return true;
 
@@ -116,7 +113,7 @@ typedef struct {
 static char *sums_of(const kernel_job *job, int64_t part) {
   const int64_t size = (int64_t)pl_dtype_size(job->plan->dtype);
   if (part == 0) return job->dkernel;
-  return job->workspace + (part - 1) * kernel_numbers(job->plan->g) * size;
+  return job->workspace + (part - 1) * pl_conv2d_kernel_numbers(job->plan->g) * size;
 }
 
 static void depthwise_task(void *context, int64_t part) {
@@ -126,7 +123,7 @@ static void depthwise_task(void *context, int64_t part) {
   const int64_t x_image = g->in[0] * g->in[1] * g->in_channels * size;
   const int64_t d_image = g->out[0] * g->out[1] * g->out_channels * size;
   char *sums = sums_of(job, part);
-  if (part > 0 || !job->add) memset(sums, 0, (size_t)(kernel_numbers(g) * size));
+  if (part > 0 || !job->add) memset(sums, 0, (size_t)(pl_conv2d_kernel_numbers(g) * size));
   int64_t image;
   const int64_t end = pl_part(g->batch, job->plan->batch_parts, part, &image);
   for (; image < end; image++)
@@ -254,7 +251,7 @@ void pl_conv2d_backward_kernel(const pl_conv2d_kernel_plan *plan, const void *x,
   kernel_job job = {.plan = plan, .x = x, .dy = dy, .dkernel = dkernel, .add = add};
   job.workspace = workspace;
   if (g->batch == 0 || g->out[0] * g->out[1] == 0) {
-    if (!add) memset(dkernel, 0, (size_t)kernel_numbers(g) * pl_dtype_size(plan->dtype));
+    if (!add) memset(dkernel, 0, (size_t)pl_conv2d_kernel_numbers(g) * pl_dtype_size(plan->dtype));
     return;
   }
   if (plan->depthwise) {
@@ -263,7 +260,7 @@ void pl_conv2d_backward_kernel(const pl_conv2d_kernel_plan *plan, const void *x,
     pl_slots_open(&job.slots, plan->slots);
     pl_parallel_for(kernel_tasks(plan), kernel_task, &job);
   }
-  const int64_t n = kernel_numbers(g);
+  const int64_t n = pl_conv2d_kernel_numbers(g);
   if (plan->batch_parts > 1)
     pl_join_parts((pl_join){plan->dtype, n, plan->batch_parts - 1, n, workspace, dkernel, true});
 }

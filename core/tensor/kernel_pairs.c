@@ -10,7 +10,6 @@
 
 #include "kernels/kernels.h"
 #include "runtime/pool.h"
-#include "tensor/conv2d.h"
 #include "tensor/window.h"
 
 enum {
@@ -19,14 +18,10 @@ enum {
   FEWEST_PIXELS = 36    /* of an image: with fewer its sums are fetched and put back too often */
 };
 
-static int64_t kernel_numbers(const pl_conv2d *g) {
-  return g->kernel[0] * g->kernel[1] * g->in_channels * g->out_channels;
-}
-
 /* Where an image is narrower than the kernel, weights that see only padding would get what rounding leaves. */
 bool pl_kernel_pairs_suit(const pl_conv2d *g, pl_dtype dtype) {
-  return pl_conv2d_suits_pairs(g) && pl_kernels_get()->outer_pairs[dtype]->add != NULL &&
-         g->batch > 0 && g->in[1] >= g->kernel[1] && g->out[0] * g->out[1] >= FEWEST_PIXELS;
+  return pl_kernels_get()->outer_pairs[dtype]->add != NULL && g->batch > 0 &&
+         g->in[1] >= g->kernel[1] && g->out[0] * g->out[1] >= FEWEST_PIXELS;
 }
 
 bool pl_kernel_pairs_plan_make(pl_kernel_pairs_plan *plan, const pl_conv2d *g, pl_dtype dtype) {
@@ -47,7 +42,7 @@ bool pl_kernel_pairs_plan_make(pl_kernel_pairs_plan *plan, const pl_conv2d *g, p
       !pl_size_mul(tall, points * apart, &plan->room))
     return false;
   plan->window_room += lanes + points * g->in_channels; /* that are read beyond */
-  if (!pl_add_room(&plan->bytes, (plan->parts - 1) * kernel_numbers(g), (size_t)size) ||
+  if (!pl_add_room(&plan->bytes, (plan->parts - 1) * pl_conv2d_kernel_numbers(g), (size_t)size) ||
       !pl_add_room(&plan->slot_bytes, plan->window_room, (size_t)size) ||
       !pl_add_room(&plan->slot_bytes, plan->room, (size_t)size) ||
       !pl_add_room(&plan->slot_bytes, plan->sums, (size_t)size))
@@ -97,7 +92,8 @@ static void pairs_task(void *context, int64_t part) {
   }
   const bool first = part == 0; /* in the result itself, the others follow in the workspace */
   kernels->end(&outer, sums, first && job->add,
-               first ? job->dkernel : job->workspace + (part - 1) * kernel_numbers(g) * size);
+               first ? job->dkernel
+                     : job->workspace + (part - 1) * pl_conv2d_kernel_numbers(g) * size);
   pl_slots_give(&job->slots, slot);
 }
 
@@ -107,6 +103,6 @@ void pl_kernel_pairs(const pl_kernel_pairs_plan *plan, const void *x, const void
   job.workspace = workspace;
   pl_slots_open(&job.slots, plan->slots);
   pl_parallel_for(plan->parts, pairs_task, &job);
-  const int64_t n = kernel_numbers(plan->g);
+  const int64_t n = pl_conv2d_kernel_numbers(plan->g);
   pl_join_parts((pl_join){plan->dtype, n, plan->parts - 1, n, workspace, dkernel, true});
 }

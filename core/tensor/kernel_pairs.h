@@ -20,7 +20,7 @@ typedef struct pl_kernel_pairs_plan {
   size_t slots_at, slot_bytes, bytes;
 } pl_kernel_pairs_plan;
 
-/* Whether the gradient is better made this way. */
+/* Whether the gradient, of a convolution that suits pairs, is better made this way. */
 bool pl_kernel_pairs_suit(const pl_conv2d *g, pl_dtype dtype);
 /* False when the workspace would not fit memory. */
 bool pl_kernel_pairs_plan_make(pl_kernel_pairs_plan *plan, const pl_conv2d *g, pl_dtype dtype);

@@ -112,7 +112,7 @@ function fusion.steps(layers)
     steps.forwards[k], steps.activates[k] = layer.forward, layer.activate or false
     steps.own = steps.own and is_own(layer)
     for _, weight in ipairs(layer.weights) do
-      steps.weights[#steps.weights + 1] = { layer = layer, name = weight.name, weight = weight }
+      steps.weights[#steps.weights + 1] = { layer = layer, weight = weight }
     end
   end
   while i <= #layers do
@@ -142,8 +142,8 @@ function fusion.infer(steps, x)
   if not steps.own then return nil end
   local weights = steps.weights
   for i = 1, #weights do
-    local each = weights[i]
-    if each.layer[each.name] ~= each.weight.tensor then return nil end
+    local weight = weights[i].weight
+    if weights[i].layer[weight.name] ~= weight.tensor then return nil end
   end
   for i = 1, #steps do x = steps[i].infer(x) end
   return x
