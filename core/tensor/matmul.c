@@ -12,7 +12,7 @@
 #include "kernels/kernels.h"
 #include "runtime/pool.h"
 
-enum { TILE = 256, FEWEST_TILES = 8, SMALLEST_TILE = 32 };
+enum { TILE = 256, FEWEST_TILES = 8, TILES_A_THREAD = 2, SMALLEST_TILE = 32 };
 static const int64_t SMALL = 1 << 16; /* multiply-adds that are not worth a second thread */
 
 typedef struct {
@@ -122,8 +122,10 @@ static void matmul_tile(void *context, int64_t chunk) {
 }
 
 /* Tiles for a kernel of our own, which copies its rows for all columns of a tile and packs its columns
-** for all rows: nearly square, and several, so that there is work for each thread. */
+** for all rows: nearly square, and some for each thread, but no more, for each packs anew. What they are
+** changes no bit of a sum. */
 static void own_tiles(int64_t rows, int64_t columns, int64_t *tile_rows, int64_t *tile_columns) {
+  const int64_t fewest = TILES_A_THREAD * pl_threads();
   int64_t down = 1, across = 1;
   for (;;) {
     *tile_rows = (rows + down - 1) / down;
@@ -132,7 +134,7 @@ static void own_tiles(int64_t rows, int64_t columns, int64_t *tile_rows, int64_t
       down++;
     else if (*tile_columns > 2 * TILE)
       across++;
-    else if (down * across >= FEWEST_TILES)
+    else if (down * across >= fewest)
       return;
     else if (*tile_columns >= *tile_rows && columns / (across + 1) >= SMALLEST_TILE)
       across++;
