@@ -13,7 +13,7 @@ enum {
   FEWEST_TASKS = 16,
   STRIP_BYTES = 65536,      /* of padded input to a task, about what the caches like */
   WEIGHT_BYTES = 524288,    /* that stay in the second-level cache */
-  FEW_WEIGHT_BYTES = 16384, /* packed by one thread */
+  FEW_WEIGHT_BYTES = 16384, /* each thread packs them for itself: sooner done than fetched */
   STRIP_PIXELS = 128,       /* small images are taken together up to that many output pixels */
   MOST_RUNS = 64,           /* of a part of a patch */
   PAIRS_MOST_IN = 8,        /* channels: the weights stay in the first-level cache; more, and */
@@ -141,7 +141,9 @@ bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtyp
   }
   const int64_t size = (int64_t)pl_dtype_size(dtype);
   const int64_t row_bytes = pl_most(widest[1], 1) * plan->from_channels * size;
-  const int64_t fewest_strips = pl_divide_up(FEWEST_TASKS, pl_most(g->batch, 1));
+  /* of a few images equal shares for all threads */
+  const int64_t few = pl_most(g->batch, 1), threads = pl_threads();
+  const int64_t fewest_strips = few < FEWEST_TASKS ? threads / gcd(threads, few) : 1;
   plan->rows = pl_most(1, (STRIP_BYTES / row_bytes - extent) / tallest_step + 1);
   plan->rows = pl_least(plan->rows, pl_divide_up(most[0], pl_least(fewest_strips, most[0])));
   plan->strips = pl_divide_up(most[0], plan->rows);
@@ -191,7 +193,12 @@ bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtyp
   plan->runs_at = 0;
   if (!pl_add_room(&plan->bytes, plan->runs_room, sizeof(pl_conv2d_run))) return false;
   plan->packed_at = plan->bytes;
-  if (!pl_add_room(&plan->bytes, packed, (size_t)size)) return false;
+  if (packed * size <= FEW_WEIGHT_BYTES) {
+    pl_add_room(&plan->packed_apart, packed, (size_t)size);
+    plan->bytes += plan->packed_apart * (size_t)plan->slots;
+  } else if (!pl_add_room(&plan->bytes, packed, (size_t)size)) {
+    return false;
+  }
   plan->windows_at = plan->bytes;
   if (!pl_add_room(&plan->bytes, window * plan->slots, (size_t)size)) return false;
   plan->before_pool_at = plan->bytes;
@@ -212,7 +219,7 @@ typedef struct {
   int64_t runs, depth, group_packed; /* numbers of a group's packed weights */
   pl_conv2d_run *run;
   bool add, relu;
-  pl_slots slots;
+  pl_slots *slots;
 } pass_job;
 
 /* Where the numbers of a patch lie, from its first tap on. */
@@ -285,11 +292,18 @@ static void pack_task(void *context, int64_t chunk) {
       plan->backward ? g->out_channels : 1, tap * rows, job->depth, packed);
 }
 
-/* All of it, where that takes less than to tell a second thread. */
-static void pack_all_task(void *context, int64_t chunk) {
-  const pass_job *job = context;
-  const int64_t pieces = job->plan->g->groups * (pieces_of(job) + 1);
-  for (int64_t piece = chunk; piece < pieces; piece++) pack_task(context, piece);
+static int64_t all_pieces(const pass_job *job) {
+  return job->plan->g->groups * (pieces_of(job) + 1);
+}
+
+/* The packed weights for one who has that slot. */
+static const char *packed_for(const pass_job *job, int64_t slot) {
+  if (job->plan->packed_apart == 0) return job->packed;
+  pass_job own = *job;
+  own.packed += (size_t)slot * job->plan->packed_apart;
+  const int64_t pieces = pl_slots_first(job->slots, slot) ? all_pieces(job) : 0;
+  for (int64_t piece = 0; piece < pieces; piece++) pack_task(&own, piece);
+  return own.packed;
 }
 
 /* y, which := the largest of each 2×2 pixels of a strip's rows, which lie in `before`. */
@@ -404,7 +418,8 @@ static void pass_task(void *context, int64_t chunk) {
                              .relu = job->relu,
                              .way = plan->way,
                              .columns = g->kernel[1]};
-  const int64_t slot = plan->direct && !plan->pooled ? -1 : pl_slots_take(&job->slots);
+  const int64_t slot = pl_slots_take(job->slots);
+  const char *const packed = packed_for(job, slot);
   const char *const image_from = from;
   if (plan->direct) {
     from += (y * plan->from[1] + ax->origin) * plan->from_channels * size;
@@ -422,17 +437,19 @@ static void pass_task(void *context, int64_t chunk) {
                         ax->out_start * plan->to_channels) *
                            size;
   if (plan->way == PL_CONV2D_FEW_PAIRS) {
-    gather.packed = job->packed;
+    gather.packed = packed;
     gather.room = job->workspace + plan->rooms_at;
     gather.origin[0] = y;
     gather.origin[1] = ax->origin;
     memcpy(gather.size, plan->from, sizeof gather.size);
     job->kernels->gather(&gather, image_from, to);
+    pl_slots_give(job->slots, slot);
     return;
   }
   if (plan->in_parts) {
-    gather.packed = job->packed;
+    gather.packed = packed;
     gather_parts(job, gather, row, rows, image_from, to);
+    pl_slots_give(job->slots, slot);
     return;
   }
   if (plan->pooled) {
@@ -443,12 +460,12 @@ static void pass_task(void *context, int64_t chunk) {
     gather.relu = false;
   }
   for (int64_t group = 0; group < g->groups; group++) {
-    gather.packed = job->packed + group * job->group_packed * size;
+    gather.packed = packed + group * job->group_packed * size;
     job->kernels->gather(&gather, from + group * (plan->from_channels / g->groups) * size,
                          to + group * gather.channels * size);
   }
   if (plan->pooled) pool_strip(job, to, image, images, row, rows);
-  if (slot >= 0) pl_slots_give(&job->slots, slot);
+  pl_slots_give(job->slots, slot);
 }
 
 static void run_pass(pass_job *job) {
@@ -472,12 +489,10 @@ static void run_pass(pass_job *job) {
         pl_conv2d_packed(job->kernels->lanes, job->depth, plan->to_channels / g->groups);
     if (plan->way == PL_CONV2D_FEW_PAIRS)
       memset(job->workspace + plan->rooms_at, 0, (size_t)plan->room * pl_dtype_size(plan->dtype));
-    const int64_t packed = g->groups * job->group_packed * (int64_t)pl_dtype_size(plan->dtype);
-    if (packed <= FEW_WEIGHT_BYTES)
-      pl_parallel_for(1, pack_all_task, job);
-    else
-      pl_parallel_for(g->groups * (pieces_of(job) + 1), pack_task, job);
-    pl_slots_open(&job->slots, plan->slots);
+    if (plan->packed_apart == 0) pl_parallel_for(all_pieces(job), pack_task, job);
+    pl_slots slots;
+    pl_slots_open(&slots, plan->slots);
+    job->slots = &slots;
     pl_parallel_for(pass_tasks(plan), pass_task, job);
   }
 }

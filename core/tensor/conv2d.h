@@ -35,6 +35,7 @@ typedef struct pl_conv2d_plan {
   int64_t window, slots, runs_room; /* numbers of a padded strip; how many strips at a time */
   int64_t wide, before_pool;        /* numbers of a pixel before the pooling, and of a strip */
   int64_t room;                     /* numbers of a strip that pairs need */
+  size_t packed_apart;              /* of few weights, which each slot has for itself; else 0 */
   size_t runs_at, packed_at, windows_at, before_pool_at, rooms_at, bytes;
   bool winograd; /* then the pass is this one */
   pl_winograd_plan by_winograd;

@@ -106,7 +106,7 @@ typedef struct {
   const char *x, *dy;
   char *dkernel, *workspace;
   bool add;
-  pl_slots slots;
+  pl_slots *slots;
 } kernel_job;
 
 /* Where the batch's part adds its sums up: the first one in the result itself. */
@@ -178,7 +178,7 @@ static void kernel_task(void *context, int64_t chunk) {
   const int64_t c0 = vector * lanes, channels = pl_least(end_vector * lanes, group_channels) - c0;
   const int64_t first_channel = group * group_channels + c0;
 
-  const int64_t slot = pl_slots_take(&job->slots);
+  const int64_t slot = pl_slots_take(job->slots);
   char *window = job->workspace + plan->slots_at + (size_t)slot * plan->slot_bytes;
   size_t offset = 0;
   pl_add_room(&offset, plan->window_room, (size_t)size);
@@ -234,7 +234,7 @@ static void kernel_task(void *context, int64_t chunk) {
       outer.add = true;
     }
   }
-  pl_slots_give(&job->slots, slot);
+  pl_slots_give(job->slots, slot);
 }
 
 void pl_conv2d_backward_kernel(const pl_conv2d_kernel_plan *plan, const void *x, const void *dy,
@@ -257,7 +257,9 @@ void pl_conv2d_backward_kernel(const pl_conv2d_kernel_plan *plan, const void *x,
   if (plan->depthwise) {
     pl_parallel_for(plan->batch_parts, depthwise_task, &job);
   } else {
-    pl_slots_open(&job.slots, plan->slots);
+    pl_slots slots;
+    pl_slots_open(&slots, plan->slots);
+    job.slots = &slots;
     pl_parallel_for(kernel_tasks(plan), kernel_task, &job);
   }
   const int64_t n = pl_conv2d_kernel_numbers(g);

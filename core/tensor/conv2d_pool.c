@@ -105,7 +105,7 @@ typedef struct {
   char *out, *workspace; /* out: dkernel or dx */
   int32_t *place;        /* of each list's sum */
   bool add;
-  pl_slots slots;
+  pl_slots *slots;
 } pool_job;
 
 /* The memory of one task. */
@@ -167,7 +167,7 @@ static void kernel_task(void *context, int64_t part) {
   const int64_t channels = g->in_channels, wide = row_wide(plan);
   const int64_t columns = plan->direct ? g->in[1] : plan->window[1], row = columns * channels;
   const int32_t quad[4] = {0, (int32_t)channels, (int32_t)row, (int32_t)(row + channels)};
-  const int64_t slot = pl_slots_take(&job->slots);
+  const int64_t slot = pl_slots_take(job->slots);
   const slot_room room = room_of(job, slot);
   char *sums = job->workspace + part * plan->sums * size;
   memset(sums, 0, (size_t)(plan->sums * size));
@@ -206,7 +206,7 @@ static void kernel_task(void *context, int64_t part) {
       sum_lists(job, s, row, 0, wide);
     }
   }
-  pl_slots_give(&job->slots, slot);
+  pl_slots_give(job->slots, slot);
 }
 
 /* A row of the kernel: channels last again. */
@@ -230,7 +230,9 @@ void pl_conv2d_pool_backward_kernel(const pl_conv2d_pool_plan *plan, const void 
   job.place = (int32_t *)(void *)(job.workspace + plan->shared_at);
   for (int64_t c = 0; c < g->out_channels; c++)
     job.place[c] = (int32_t)(c * g->kernel[0] * row_wide(plan));
-  pl_slots_open(&job.slots, plan->slots);
+  pl_slots slots;
+  pl_slots_open(&slots, plan->slots);
+  job.slots = &slots;
   pl_parallel_for(plan->batch_parts, kernel_task, &job);
   if (plan->batch_parts > 1) {
     char *others = job.workspace + plan->sums * (int64_t)pl_dtype_size(plan->dtype);
@@ -275,7 +277,7 @@ static void data_task(void *context, int64_t image) {
   const int64_t size = (int64_t)pl_dtype_size(plan->dtype), channels = g->in_channels;
   const int64_t row = plan->window[1] * channels, wide = piece_wide(plan);
   const int64_t channel = g->kernel[0] * wide, pixels = plan->out[0] * plan->out[1];
-  const int64_t slot = pl_slots_take(&job->slots);
+  const int64_t slot = pl_slots_take(job->slots);
   const slot_room room = room_of(job, slot);
   memset(room.window, 0, (size_t)(plan->window_room * size));
   const int64_t at = image * pixels * g->out_channels;
@@ -300,7 +302,7 @@ static void data_task(void *context, int64_t image) {
                       out + y * g->in[1] * channels * size, 0, job->add ? 0 : g->in[1] * channels,
                       job->add);
   }
-  pl_slots_give(&job->slots, slot);
+  pl_slots_give(job->slots, slot);
 }
 
 void pl_conv2d_pool_backward_data(const pl_conv2d_pool_plan *plan, const void *dy,
@@ -318,7 +320,9 @@ void pl_conv2d_pool_backward_data(const pl_conv2d_pool_plan *plan, const void *d
         *place++ = (int32_t)(((2 * y + q / 2) * plan->window[1] + 2 * x + q % 2) * g->in_channels);
     }
   }
-  pl_slots_open(&job.slots, plan->slots);
+  pl_slots slots;
+  pl_slots_open(&slots, plan->slots);
+  job.slots = &slots;
   pl_parallel_for(pl_divide_up(g->out_channels, LAY_CHANNELS), take_kernel_task, &job);
   pl_parallel_for(g->batch, data_task, &job);
 }

@@ -56,7 +56,7 @@ typedef struct {
   const char *x, *dy;
   char *dkernel, *workspace;
   bool add;
-  pl_slots slots;
+  pl_slots *slots;
 } pairs_job;
 
 static void pairs_task(void *context, int64_t part) {
@@ -65,7 +65,7 @@ static void pairs_task(void *context, int64_t part) {
   const pl_conv2d *g = plan->g;
   const pl_conv2d_outer_pairs_kernels *kernels = pl_kernels_get()->outer_pairs[plan->dtype];
   const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
-  const int64_t slot = pl_slots_take(&job->slots);
+  const int64_t slot = pl_slots_take(job->slots);
   char *window = job->workspace + plan->slots_at + (size_t)slot * plan->slot_bytes;
   size_t offset = 0;
   pl_add_room(&offset, plan->window_room, (size_t)size);
@@ -94,14 +94,16 @@ static void pairs_task(void *context, int64_t part) {
   kernels->end(&outer, sums, first && job->add,
                first ? job->dkernel
                      : job->workspace + (part - 1) * pl_conv2d_kernel_numbers(g) * size);
-  pl_slots_give(&job->slots, slot);
+  pl_slots_give(job->slots, slot);
 }
 
 void pl_kernel_pairs(const pl_kernel_pairs_plan *plan, const void *x, const void *dy, bool add,
                      void *dkernel, void *workspace) {
   pairs_job job = {.plan = plan, .x = x, .dy = dy, .dkernel = dkernel, .add = add};
   job.workspace = workspace;
-  pl_slots_open(&job.slots, plan->slots);
+  pl_slots slots;
+  pl_slots_open(&slots, plan->slots);
+  job.slots = &slots;
   pl_parallel_for(plan->parts, pairs_task, &job);
   const int64_t n = pl_conv2d_kernel_numbers(plan->g);
   pl_join_parts((pl_join){plan->dtype, n, plan->parts - 1, n, workspace, dkernel, true});

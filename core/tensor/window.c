@@ -15,16 +15,25 @@ int64_t pl_slots_for(int64_t tasks) {
 
 void pl_slots_open(pl_slots *slots, int64_t count) {
   slots->count = count;
-  for (int64_t i = 0; i < count; i++) atomic_flag_clear(&slots->taken[i]);
+  for (int64_t i = 0; i < count; i++) {
+    atomic_flag_clear(&slots->slot[i].taken);
+    slots->slot[i].used = false;
+  }
 }
 
 int64_t pl_slots_take(pl_slots *slots) {
   for (int64_t i = pl_thread_index() % slots->count;; i = (i + 1) % slots->count) {
-    if (!atomic_flag_test_and_set(&slots->taken[i])) return i;
+    if (!atomic_flag_test_and_set(&slots->slot[i].taken)) return i;
   }
 }
 
-void pl_slots_give(pl_slots *slots, int64_t slot) { atomic_flag_clear(&slots->taken[slot]); }
+bool pl_slots_first(pl_slots *slots, int64_t slot) {
+  const bool used = slots->slot[slot].used;
+  slots->slot[slot].used = true;
+  return !used;
+}
+
+void pl_slots_give(pl_slots *slots, int64_t slot) { atomic_flag_clear(&slots->slot[slot].taken); }
 
 bool pl_add_room(size_t *bytes, int64_t count, size_t size) {
   int64_t room;

@@ -16,13 +16,19 @@
 /* Memory for as many tasks as run at a time; which task gets which slot changes no bit. */
 typedef struct pl_slots {
   int64_t count; /* at most PL_MAX_THREADS */
-  atomic_flag taken[PL_MAX_THREADS];
+  struct {
+    _Alignas(64)
+        atomic_flag taken; /* a line of the cache each: threads do not wait for one another's */
+    bool used;
+  } slot[PL_MAX_THREADS];
 } pl_slots;
 
 /* How many so many tasks need. */
 int64_t pl_slots_for(int64_t tasks);
 void pl_slots_open(pl_slots *slots, int64_t count);
 int64_t pl_slots_take(pl_slots *slots);
+/* Whether the slot, which is taken, is asked for the first time since they were opened. */
+bool pl_slots_first(pl_slots *slots, int64_t slot);
 void pl_slots_give(pl_slots *slots, int64_t slot);
 
 /* *bytes += count * size, up to a multiple of 64; false when memory cannot hold that. */

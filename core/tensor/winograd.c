@@ -91,15 +91,6 @@ bool pl_winograd_plan_make(pl_winograd_plan *plan, const pl_conv2d *g, pl_dtype 
     plan->whole = plan->tiles < 2 * sums / (plan->from_wide + plan->to_wide);
     if (plan->whole) plan->parts = WHOLE_PARTS;
   }
-  plan->tasks = by_kernel && !plan->whole ? plan->parts
-                                          : pl_most(pl_least(FEWEST_TASKS, plan->tiles),
-                                                    pl_divide_up(plan->tiles, TASK_TILES));
-  plan->task_tiles = pl_least(TASK_TILES, pl_divide_up(plan->tiles, plan->tasks));
-  const int64_t together = plan->whole ? plan->tiles : plan->task_tiles;
-  plan->from_apart = apart(together, plan->from_step, size);
-  plan->to_apart = apart(together, plan->to_step, size);
-  plan->slots = plan->whole ? 1 : pl_slots_for(plan->tasks);
-  /* shared: zeros for pixels outside; the runs of a product; the kernel's matrices or their sums */
   plan->kernel_apart = by_kernel
                            ? plan->from_channels * plan->to_wide
                            : pl_conv2d_packed((int)lanes, plan->from_channels, plan->to_channels);
@@ -107,6 +98,16 @@ bool pl_winograd_plan_make(pl_winograd_plan *plan, const pl_conv2d *g, pl_dtype 
   if (!by_kernel && POINTS * plan->kernel_apart * size >= LARGE_MATRICES &&
       plan->to_wide % (CHANNEL_PARTS * pl_kernels_get()->conv2d[dtype].block * lanes) == 0)
     plan->channel_parts = CHANNEL_PARTS;
+  plan->tasks = by_kernel && !plan->whole
+                    ? plan->parts
+                    : pl_most(pl_least(FEWEST_TASKS / plan->channel_parts, plan->tiles),
+                              pl_divide_up(plan->tiles, TASK_TILES));
+  plan->task_tiles = pl_least(TASK_TILES, pl_divide_up(plan->tiles, plan->tasks));
+  const int64_t together = plan->whole ? plan->tiles : plan->task_tiles;
+  plan->from_apart = apart(together, plan->from_step, size);
+  plan->to_apart = apart(together, plan->to_step, size);
+  plan->slots = plan->whole ? 1 : pl_slots_for(plan->tasks);
+  /* shared: zeros for pixels outside; the runs of a product; the kernel's matrices or their sums */
   plan->runs = pl_divide_up(plan->from_channels, PL_CONV2D_LONGEST_RUN);
   if (!pl_add_room(&plan->bytes, plan->runs, sizeof(pl_conv2d_run))) return false;
   plan->zeros_at = plan->bytes;
@@ -132,10 +133,10 @@ typedef struct {
   uint8_t *which;
   const pl_conv2d_run *run;
   bool relu, add;
-  pl_slots slots;
+  pl_slots *slots;
 } winograd_job;
 
-static winograd_job make_job(const pl_winograd_plan *plan, void *workspace) {
+static winograd_job make_job(const pl_winograd_plan *plan, void *workspace, pl_slots *slots) {
   winograd_job job = {.plan = plan, .kernels = kernels_of(plan->dtype), .workspace = workspace};
   pl_conv2d_run *run = workspace;
   for (int64_t i = 0; i < plan->runs; i++) {
@@ -148,7 +149,8 @@ static winograd_job make_job(const pl_winograd_plan *plan, void *workspace) {
   char *zeros = job.workspace + plan->zeros_at;
   memset(zeros, 0, (size_t)pl_most(plan->from_wide, plan->to_wide) * pl_dtype_size(plan->dtype));
   job.zeros = zeros;
-  pl_slots_open(&job.slots, plan->slots);
+  pl_slots_open(slots, plan->slots);
+  job.slots = slots;
   return job;
 }
 
@@ -279,7 +281,7 @@ static void pass_task(void *context, int64_t chunk) {
   const int64_t size = (int64_t)pl_dtype_size(plan->dtype), part = chunk / plan->tasks;
   int64_t first;
   const int64_t end = pl_part(plan->tiles, plan->tasks, chunk % plan->tasks, &first);
-  const int64_t count = end - first, slot = pl_slots_take(&job->slots);
+  const int64_t count = end - first, slot = pl_slots_take(job->slots);
   char *v = job->workspace + plan->slots_at + (size_t)slot * plan->slot_bytes;
   char *m = v + POINTS * plan->from_apart * size;
   take_tiles(job, first, count, v);
@@ -300,13 +302,14 @@ static void pass_task(void *context, int64_t chunk) {
                                                  m + t * plan->to_apart * size);
   }
   (plan->pass == PL_CONV2D_POOLED ? give_pooled : give_tiles)(job, part, first, count, m);
-  pl_slots_give(&job->slots, slot);
+  pl_slots_give(job->slots, slot);
 }
 
 void pl_winograd_pass(const pl_winograd_plan *plan, const void *from, const void *kernel,
                       const void *bias, bool relu, bool add, void *to, uint8_t *which,
                       void *workspace) {
-  winograd_job job = make_job(plan, workspace);
+  pl_slots slots;
+  winograd_job job = make_job(plan, workspace, &slots);
   job.from = from;
   job.kernel = kernel;
   job.bias = bias;
@@ -359,7 +362,7 @@ static void kernel_task(void *context, int64_t part) {
   winograd_job *job = context;
   const pl_winograd_plan *plan = job->plan;
   const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
-  const int64_t slot = pl_slots_take(&job->slots);
+  const int64_t slot = pl_slots_take(job->slots);
   char *v = job->workspace + plan->slots_at + (size_t)slot * plan->slot_bytes;
   char *d = v + POINTS * plan->from_apart * size;
   char *sums = job->matrices + part * POINTS * plan->kernel_apart * size;
@@ -372,7 +375,7 @@ static void kernel_task(void *context, int64_t part) {
       sum_products(job, t, (pl_conv2d_run){.length = plan->from_channels}, count, v, d,
                    first > start, sums);
   }
-  pl_slots_give(&job->slots, slot);
+  pl_slots_give(job->slots, slot);
 }
 
 /* Some of all tiles. */
@@ -419,7 +422,8 @@ static void give_kernel_task(void *context, int64_t channel) {
 
 void pl_winograd_backward_kernel(const pl_winograd_plan *plan, const void *x, const void *dy,
                                  bool add, void *dkernel, void *workspace) {
-  winograd_job job = make_job(plan, workspace);
+  pl_slots slots;
+  winograd_job job = make_job(plan, workspace, &slots);
   job.from = x;
   job.dy = dy;
   job.to = dkernel;
