@@ -34,8 +34,10 @@ end
 ---@return integer
 function check.integer(value, fn, name, low, high)
   local integer = type(value) == "number" and math.tointeger(value)
-  local expected = (high and "an integer from %d to %d" or "an integer from %d up"):format(low, high)
-  check.arg(integer and integer >= low and integer <= (high or math.maxinteger), fn, name, expected, value)
+  if not (integer and integer >= low and integer <= (high or math.maxinteger)) then
+    local expected = (high and "an integer from %d to %d" or "an integer from %d up"):format(low, high)
+    check.arg(false, fn, name, expected, value)
+  end
   return integer
 end
 

@@ -13,19 +13,32 @@ local function parse_options(given)
   return { relu = activation == "relu" }
 end
 
+-- What shapes and options come to.
+local function make_plan(x, kernel, given)
+  parse.check_floats(x, FN, "a tensor {…, d} of floats")
+  check.arg(core.is_tensor(kernel) and kernel:rank() == 2, FN, "kernel", "a tensor {d, units}", kernel)
+  local y = x:shape()
+  y[math.max(1, #y)] = kernel:size(2)
+  return {
+    given = given, x = x:shape(), dtype = x:dtype(), kernel = kernel:shape(), y = y,
+    relu = parse_options(given).relu,
+  }
+end
+
 -- x {…, D}, kernel {D, U}, bias {U} or nil -> y {…, U}
 ops.dense = {
-  forward = function(slot, x, kernel, bias, options)
-    parse.check_floats(x, FN, "a tensor {…, d} of floats")
-    check.arg(core.is_tensor(kernel) and kernel:rank() == 2, FN, "kernel", "a tensor {d, units}", kernel)
-    local shape = x:shape()
-    shape[math.max(1, #shape)] = kernel:size(2)
-    local y = slot:buffer("y", x:dtype(), shape)
-    core.nn.dense(y, x, kernel, bias, parse.parsed(slot, options, parse_options).relu)
+  forward = function(slot, x, kernel, bias, given)
+    local p = slot.plan -- as long as the same shapes and options come with every step
+    if not (p and p.given == given and core.fits(x, p.x, p.dtype) and core.fits(kernel, p.kernel)) then
+      p = make_plan(x, kernel, given)
+      slot.plan = p
+    end
+    local y = slot:buffer("y", p.dtype, p.y)
+    core.nn.dense(y, x, kernel, bias, p.relu)
     return y
   end,
   backward = function(slot, dy, x, kernel)
-    local relu = slot.parsed.relu
+    local relu = slot.plan.relu
     local dx, add_x = slot:gradient(1)
     local dw, add_w = slot:gradient(2)
     local db, add_b = slot:gradient(3)
