@@ -280,6 +280,16 @@ describe("mistakes", function()
     assert.matches("not enough memory", message(function()
       x:conv2d(kernel, nil, { padding = { 1 << 24, 1 << 24, 1 << 24, 1 << 24 } })
     end))
+    -- padded, one image has 2^61 numbers, and each thread one of them
+    local far, threads = (1 << 24) - 1, pl.threads()
+    local small, wide = pl.zeros(4, 1, 1, 8192), pl.zeros(2, 2, 8192, 16)
+    for _, n in ipairs { 1, 7, 8 } do
+      pl.set_threads(n)
+      assert.matches("the padded images have more elements than memory can hold", message(function()
+        small:conv2d(wide, nil, { dilation = far, padding = { far, 1, far, 0 } })
+      end))
+    end
+    pl.set_threads(threads)
   end)
 
   it("of images and options name the fix", function()

@@ -190,21 +190,26 @@ bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtyp
                     : pl_most(1, pl_least(4, packed * size / WEIGHT_BYTES));
   plan->slots = pl_slots_for(pass_tasks(plan));
   plan->window = window;
+  int64_t windows, befores, rooms;
+  if (!pl_size_mul(window, plan->slots, &windows) ||
+      !pl_size_mul(plan->before_pool, plan->slots, &befores) ||
+      !pl_size_mul(plan->room, plan->slots, &rooms))
+    return false;
   plan->runs_at = 0;
   if (!pl_add_room(&plan->bytes, plan->runs_room, sizeof(pl_conv2d_run))) return false;
   plan->packed_at = plan->bytes;
-  if (packed * size <= FEW_WEIGHT_BYTES) {
+  if (packed <= FEW_WEIGHT_BYTES / size) {
     pl_add_room(&plan->packed_apart, packed, (size_t)size);
     plan->bytes += plan->packed_apart * (size_t)plan->slots;
   } else if (!pl_add_room(&plan->bytes, packed, (size_t)size)) {
     return false;
   }
   plan->windows_at = plan->bytes;
-  if (!pl_add_room(&plan->bytes, window * plan->slots, (size_t)size)) return false;
+  if (!pl_add_room(&plan->bytes, windows, (size_t)size)) return false;
   plan->before_pool_at = plan->bytes;
-  if (!pl_add_room(&plan->bytes, plan->before_pool * plan->slots, (size_t)size)) return false;
+  if (!pl_add_room(&plan->bytes, befores, (size_t)size)) return false;
   plan->rooms_at = plan->bytes;
-  return pl_add_room(&plan->bytes, plan->room * plan->slots, (size_t)size);
+  return pl_add_room(&plan->bytes, rooms, (size_t)size);
 }
 
 /* One phase of a pass. */

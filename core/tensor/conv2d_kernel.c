@@ -91,7 +91,8 @@ bool pl_conv2d_kernel_plan_make(pl_conv2d_kernel_plan *plan, const pl_conv2d *g,
       (!pl_size_mul(plan->window[0], wide, &plan->window_room) ||
        !pl_size_mul(plan->window_room, g->in_channels * plan->images, &plan->window_room)))
     return false;
-  if (plan->copied) plan->d_room = plan->images * plan->rows * g->out[1] * part;
+  if (plan->copied && !pl_size_mul(plan->images * plan->rows, g->out[1] * part, &plan->d_room))
+    return false;
   const int64_t runs = plan->images * plan->rows, bands = g->kernel[0] * g->kernel[1];
   if (!pl_add_room(&plan->slot_bytes, plan->window_room, (size_t)size) ||
       !pl_add_room(&plan->slot_bytes, plan->d_room, (size_t)size) ||

@@ -106,7 +106,7 @@ bool pl_winograd_plan_make(pl_winograd_plan *plan, const pl_conv2d *g, pl_dtype 
   const int64_t together = plan->whole ? plan->tiles : plan->task_tiles;
   plan->from_apart = apart(together, plan->from_step, size);
   plan->to_apart = apart(together, plan->to_step, size);
-  plan->slots = plan->whole ? 1 : pl_slots_for(plan->tasks);
+  plan->slots = plan->whole ? 1 : pl_slots_for(plan->channel_parts * plan->tasks);
   /* shared: zeros for pixels outside; the runs of a product; the kernel's matrices or their sums */
   plan->runs = pl_divide_up(plan->from_channels, PL_CONV2D_LONGEST_RUN);
   if (!pl_add_room(&plan->bytes, plan->runs, sizeof(pl_conv2d_run))) return false;

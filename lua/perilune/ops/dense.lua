@@ -14,14 +14,14 @@ local function parse_options(given)
 end
 
 -- What shapes and options come to.
-local function make_plan(x, kernel, given)
+local function make_plan(slot, x, kernel, given)
   parse.check_floats(x, FN, "a tensor {…, d} of floats")
   check.arg(core.is_tensor(kernel) and kernel:rank() == 2, FN, "kernel", "a tensor {d, units}", kernel)
   local y = x:shape()
   y[math.max(1, #y)] = kernel:size(2)
   return {
     given = given, x = x:shape(), dtype = x:dtype(), kernel = kernel:shape(), y = y,
-    relu = parse_options(given).relu,
+    relu = parse.parsed(slot, given, parse_options).relu,
   }
 end
 
@@ -30,7 +30,7 @@ ops.dense = {
   forward = function(slot, x, kernel, bias, given)
     local p = slot.plan -- as long as the same shapes and options come with every step
     if not (p and p.given == given and core.fits(x, p.x, p.dtype) and core.fits(kernel, p.kernel)) then
-      p = make_plan(x, kernel, given)
+      p = make_plan(slot, x, kernel, given)
       slot.plan = p
     end
     local y = slot:buffer("y", p.dtype, p.y)
