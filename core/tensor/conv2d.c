@@ -386,6 +386,42 @@ static void gather_parts(const pass_job *job, pl_conv2d_gather g, int64_t row, i
   }
 }
 
+/* The kernel finds in whole images what the patches from row y on see of them. */
+static void gather_few_pairs(const pass_job *job, pl_conv2d_gather g, int64_t y, const char *from,
+                             char *to) {
+  const pl_conv2d_plan *plan = job->plan;
+  g.room = job->workspace + plan->rooms_at;
+  g.origin[0] = y;
+  g.origin[1] = job->axis[1].origin;
+  memcpy(g.size, plan->from, sizeof g.size);
+  job->kernels->gather(&g, from, to);
+}
+
+/* To memory of the slot, and from there the largest of each 2×2 pixels. */
+static void gather_pooled(const pass_job *job, pl_conv2d_gather g, int64_t slot, int64_t image,
+                          int64_t row, const char *from) {
+  const pl_conv2d_plan *plan = job->plan;
+  char *before = job->workspace + plan->before_pool_at +
+                 (size_t)slot * (size_t)plan->before_pool * pl_dtype_size(plan->dtype);
+  g.channels = g.out_pixel = plan->wide; /* the packed weights end in zeros */
+  g.out_row = g.pixels * plan->wide;
+  g.out_image = g.rows * g.out_row;
+  g.relu = false;
+  job->kernels->gather(&g, from, before);
+  pool_strip(job, before, image, g.images, row, g.rows);
+}
+
+static void gather_groups(const pass_job *job, pl_conv2d_gather g, const char *from, char *to) {
+  const pl_conv2d_plan *plan = job->plan;
+  const int64_t groups = plan->g->groups, size = (int64_t)pl_dtype_size(plan->dtype);
+  const char *packed = g.packed;
+  for (int64_t group = 0; group < groups; group++) {
+    g.packed = packed + group * job->group_packed * size;
+    job->kernels->gather(&g, from + group * (plan->from_channels / groups) * size,
+                         to + group * g.channels * size);
+  }
+}
+
 /* A strip of rows of some images. */
 static void pass_task(void *context, int64_t chunk) {
   pass_job *job = context;
@@ -424,7 +460,7 @@ static void pass_task(void *context, int64_t chunk) {
                              .way = plan->way,
                              .columns = g->kernel[1]};
   const int64_t slot = pl_slots_take(job->slots);
-  const char *const packed = packed_for(job, slot);
+  gather.packed = packed_for(job, slot);
   const char *const image_from = from;
   if (plan->direct) {
     from += (y * plan->from[1] + ax->origin) * plan->from_channels * size;
@@ -441,35 +477,14 @@ static void pass_task(void *context, int64_t chunk) {
   char *to = job->to + (image * to_image + (ay->out_start + row * ay->out_step) * to_row +
                         ax->out_start * plan->to_channels) *
                            size;
-  if (plan->way == PL_CONV2D_FEW_PAIRS) {
-    gather.packed = packed;
-    gather.room = job->workspace + plan->rooms_at;
-    gather.origin[0] = y;
-    gather.origin[1] = ax->origin;
-    memcpy(gather.size, plan->from, sizeof gather.size);
-    job->kernels->gather(&gather, image_from, to);
-    pl_slots_give(job->slots, slot);
-    return;
-  }
-  if (plan->in_parts) {
-    gather.packed = packed;
+  if (plan->way == PL_CONV2D_FEW_PAIRS)
+    gather_few_pairs(job, gather, y, image_from, to);
+  else if (plan->in_parts)
     gather_parts(job, gather, row, rows, image_from, to);
-    pl_slots_give(job->slots, slot);
-    return;
-  }
-  if (plan->pooled) {
-    to = job->workspace + plan->before_pool_at + (size_t)(slot * plan->before_pool * size);
-    gather.channels = gather.out_pixel = plan->wide; /* the packed weights end in zeros */
-    gather.out_row = ax->count * plan->wide;
-    gather.out_image = rows * gather.out_row;
-    gather.relu = false;
-  }
-  for (int64_t group = 0; group < g->groups; group++) {
-    gather.packed = packed + group * job->group_packed * size;
-    job->kernels->gather(&gather, from + group * (plan->from_channels / g->groups) * size,
-                         to + group * gather.channels * size);
-  }
-  if (plan->pooled) pool_strip(job, to, image, images, row, rows);
+  else if (plan->pooled)
+    gather_pooled(job, gather, slot, image, row, from);
+  else
+    gather_groups(job, gather, from, to);
   pl_slots_give(job->slots, slot);
 }
 

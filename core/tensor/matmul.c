@@ -145,7 +145,7 @@ static void own_tiles(int64_t rows, int64_t columns, int64_t *tile_rows, int64_t
   }
 }
 
-/* Tiles of one axis: at most TILE long, and more of them, down to SMALLEST_TILE, where an axis is
+/* Tiles of one axis for OpenBLAS: at most TILE long, and more of them, down to SMALLEST_TILE, where an axis is
 ** short, so that a small batch keeps several threads busy. */
 static int64_t tile_length(int64_t size) {
   int64_t tiles = (size + TILE - 1) / TILE, most = (size + SMALLEST_TILE - 1) / SMALLEST_TILE;
