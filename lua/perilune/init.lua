@@ -57,6 +57,12 @@ local loaders = {
   end,
 }
 
+-- What others keep beside their tensors and we in a generator.
+local draws = { random = "uniform", randperm = "permutation" }
+for _, name in ipairs { "choice", "normal", "permutation", "rand", "randint", "randn", "shuffle", "uniform" } do
+  draws[name] = name
+end
+
 return setmetatable(pl, {
   parts = { modules, members, loaders, core.methods }, -- for the prompt's completion
   __index = function(self, name)
@@ -68,7 +74,10 @@ return setmetatable(pl, {
       require "perilune.ops" -- has methods of its own
       value = core.methods[name]
     end
-    if value == nil then
+    local draw = draws[name]
+    if value == nil and draw then
+      check.raise("perilune has no field %q; random numbers come from a generator: pl.rng(seed):%s(…)", name, draw)
+    elseif value == nil then
       check.no_field("perilune has no field", name, self, modules, members, loaders, core.methods)
     end
     self[name] = value

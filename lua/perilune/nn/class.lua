@@ -79,12 +79,41 @@ local function read_positional(of, options, given, values)
   end
 end
 
-local function read(of, given)
+local function is_plain(value) return type(value) == "table" and getmetatable(value) == nil end
+
+-- A value as it is written in a script, where that is short.
+local function written(value)
+  if type(value) == "string" then return ("%q"):format(value) end
+  if type(value) == "number" or type(value) == "boolean" then return tostring(value) end
+  if not is_plain(value) then return "…" end
+  local parts = {}
+  for i, item in ipairs(value) do parts[i] = written(item) end
+  return "{" .. table.concat(parts, ", ") .. "}"
+end
+
+-- What was meant by a call with arguments as in Python: (16, 3, { activation = "relu" }) in braces.
+local function in_braces(...)
+  local positional, named = {}, {}
+  for i, value in ipairs { ... } do
+    if is_plain(value) and (i == 1 or #value == 0) then -- options, not one of them
+      for name, option in pairs(value) do
+        if type(name) == "string" then named[#named + 1] = ("%s = %s"):format(name, written(option)) end
+      end
+      for _, option in ipairs(value) do positional[#positional + 1] = written(option) end
+    else
+      positional[#positional + 1] = written(value)
+    end
+  end
+  table.sort(named)
+  return "{" .. table.concat(table.move(named, 1, #named, #positional + 1, positional), ", ") .. "}"
+end
+
+local function read(of, given, ...)
   local options, values = of.options, {}
-  local plain = given == nil or type(given) == "table" and getmetatable(given) == nil
-  if not plain then
-    check.raise("%s: expected a table of options, as in %s{%s}, got %s", of.__name, of.__name,
-      type(given) == "number" and tostring(given) or "", core.describe(given))
+  local more = select("#", ...)
+  if given ~= nil and not is_plain(given) or more > 0 then
+    check.raise("%s: expected a table of options, as in %s%s, got %s", of.__name, of.__name,
+      in_braces(given, ...), more > 0 and ("%d arguments"):format(more + 1) or core.describe(given))
   end
   given = given or {}
   local named = {}
@@ -104,9 +133,9 @@ local function read(of, given)
   return values
 end
 
-local function new(of, given)
+local function new(of, ...)
   local object = setmetatable({}, of)
-  for name, value in pairs(read(of, given)) do object[name] = value end
+  for name, value in pairs(read(of, ...)) do object[name] = value end
   if of.created then object:created() end -- a kind's
   if of.init then object:init() end -- a class's own
   return object
