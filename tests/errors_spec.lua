@@ -378,14 +378,14 @@ describe("a message", function()
     assert.matches("pl.plot .* did you mean 'figure'", message_of(function() pl.plot.figrue() end))
     assert.matches('pl.data has no field "mnist"; known are', message_of(function() return pl.data.mnist end))
     assert.matches('no field "mm"$', message_of(function() return pl.mm end))
-    for name, meant in pairs { randn = "randn", rand = "rand", random = "uniform", randperm = "permutation" } do
+    for name, meant in pairs { randn = "randn", random = "uniform", randperm = "permutation" } do
       assert.matches("pl.rng(seed):" .. meant .. "(…)", message_of(function() return pl[name] end), 1, true)
     end
   end)
 
   it("shows a layer called as in Python how it is written here", function()
     local nn = pl.nn
-    for meant, call in pairs {
+    for meant, mistake in pairs {
       ['as in Conv2D{16, 3, activation = "relu", padding = "same"}, got 3 arguments'] = function()
         return nn.Conv2D(16, 3, { activation = "relu", padding = "same" })
       end,
@@ -398,7 +398,7 @@ describe("a message", function()
         return nn.Sequential(nn.Dense { 3 }, nn.Dense { 4 })
       end,
     } do
-      local text = message_of(call)
+      local text = message_of(mistake)
       assert.equal(HERE, text:match("^(.-):%d+:"))
       assert.matches(meant, text, 1, true)
     end

@@ -665,6 +665,27 @@ describe("mistakes", function()
     raises(function() model:set_weights {} end, "'list'", "4 tensors")
   end)
 
+  it("in a loss of probabilities after a layer without activation are said", function()
+    local numbers, labels = pl.rng(1):randn(6, 3), pl.tensor({ 1, 2, 1, 2, 2, 1 }, "int32")
+    local function train(loss, targets, ...)
+      local net = nn.Sequential { nn.Input { 3 }, ... }
+      return net:compile { loss = loss }:fit(numbers, targets, { verbose = 0 })
+    end
+    local shares = pl.ones(6, 2) / 2
+    for name, case in pairs {
+      sparse_categorical_crossentropy = { labels, "softmax", "SparseCategoricalCrossentropy" },
+      categorical_crossentropy = { shares, "softmax", "CategoricalCrossentropy" },
+      binary_crossentropy = { shares, "sigmoid", "BinaryCrossentropy" },
+    } do
+      raises(function() train(name, case[1], nn.Dense { 2 }) end, name, "the last layer, dense,",
+        ('activation = "%s"'):format(case[2]), ("pl.nn.losses.%s{from_logits = true}"):format(case[3]))
+    end
+    train("sparse_categorical_crossentropy", labels, nn.Dense { 2, activation = "softmax" })
+    train("sparse_categorical_crossentropy", labels, nn.Dense { 2 }, nn.Activation { "softmax" })
+    train(nn.losses.SparseCategoricalCrossentropy { from_logits = true }, labels, nn.Dense { 2 })
+    train("mse", shares, nn.Dense { 2 })
+  end)
+
   it("in shapes of numbers do not broadcast", function()
     local line = nn.Sequential { nn.Input { 3 }, nn.Dense { 1 } }
     line:compile { loss = "mse" }

@@ -59,7 +59,7 @@ local loaders = {
 
 -- What others keep beside their tensors and we in a generator.
 local draws = { random = "uniform", randperm = "permutation" }
-for _, name in ipairs { "choice", "normal", "permutation", "rand", "randint", "randn", "shuffle", "uniform" } do
+for name in ("choice normal permutation rand randint randn shuffle uniform"):gmatch "%a+" do
   draws[name] = name
 end
 
@@ -76,7 +76,8 @@ return setmetatable(pl, {
     end
     local draw = draws[name]
     if value == nil and draw then
-      check.raise("perilune has no field %q; random numbers come from a generator: pl.rng(seed):%s(…)", name, draw)
+      check.raise("perilune has no field %q; random numbers come from a generator: pl.rng(seed):%s(…)", name,
+        draw)
     elseif value == nil then
       check.no_field("perilune has no field", name, self, modules, members, loaders, core.methods)
     end

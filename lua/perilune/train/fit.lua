@@ -79,6 +79,16 @@ local function split(feed, fraction)
   return feed:split(feed.n - kept)
 end
 
+-- A loss of probabilities after a layer that makes any numbers learns nothing, and says nothing.
+local function check_probabilities(model)
+  local loss, last = model.loss, model.layers[#model.layers]
+  local suspect = type(loss) == "table" and loss.from_logits == false and last and last.activation == false
+  if not suspect then return end
+  check.raise('fit: the loss, %s, expects probabilities, and the last layer, %s, has no activation; write '
+    .. 'activation = "%s" there, or loss = pl.nn.losses.%s{from_logits = true}', loss.name,
+    last.name or last.__name, loss.__name:find "Binary" and "sigmoid" or "softmax", loss.__name)
+end
+
 --- Trains the model. Called again it goes on where it stopped, with the optimizer's state and its random
 --- generators. The same seed gives the same bits, at any number of threads.
 ---
@@ -118,6 +128,7 @@ function fit.fit(model, x, y, options)
     check.raise(#stepper.parameters == 0 and "fit: the model has no weights to train"
       or "fit: every layer is frozen; set layer.trainable = true where training is wanted")
   end
+  check_probabilities(model)
   model:seed_training(o.seed)
   local run = Run.new(model, stepper, data, validation, o)
   return interrupt.run(function(pause) return run:go(pause) end)
