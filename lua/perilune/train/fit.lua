@@ -108,6 +108,7 @@ end
 ---  class_weight: what samples of a class count for, {[3] = 2}; sample_weight: {n}, or a list.
 ---  verbose: 1 a line rewritten on a terminal, elsewhere a line an epoch; 2 a line an epoch; 0 nothing.
 ---  seed: of shuffling and dropout; given again, they go on. steps_per_epoch: fewer than there are.
+---  A loss of probabilities after a last layer without activation is an error.
 ---@return History history what was measured in each epoch, history.history by name
 function fit.fit(model, x, y, options)
   model_module.check_compiled(model, FN)
