@@ -79,29 +79,35 @@ local function read_positional(of, options, given, values)
   end
 end
 
-local function is_plain(value) return type(value) == "table" and getmetatable(value) == nil end
+local DEEPEST <const> = 4 -- a list may contain itself
+local SHORT <const> = { number = true, string = true, boolean = true }
 
--- A value as it is written in a script, where that is short.
-local function written(value)
+-- A value as it is written in a script.
+local function literal(value, depth)
+  depth = depth or 0
   if type(value) == "string" then return ("%q"):format(value) end
-  if type(value) == "number" or type(value) == "boolean" then return tostring(value) end
-  if not is_plain(value) then return "…" end
-  local parts = {}
-  for i, item in ipairs(value) do parts[i] = written(item) end
-  return "{" .. table.concat(parts, ", ") .. "}"
+  if not is_list(value) then return tostring(value) end
+  if depth == DEEPEST then return "…" end
+  local items = {}
+  for i, item in ipairs(value) do items[i] = literal(item, depth + 1) end
+  return "{" .. table.concat(items, ", ") .. "}"
+end
+
+local function short_literal(value)
+  return (SHORT[type(value)] or is_list(value)) and literal(value) or "…"
 end
 
 -- What was meant by a call with arguments as in Python: (16, 3, { activation = "relu" }) in braces.
 local function in_braces(...)
   local positional, named = {}, {}
   for i, value in ipairs { ... } do
-    if is_plain(value) and (i == 1 or #value == 0) then -- options, not one of them
+    if is_list(value) and (i == 1 or #value == 0) then -- options, not one of them
       for name, option in pairs(value) do
-        if type(name) == "string" then named[#named + 1] = ("%s = %s"):format(name, written(option)) end
+        if type(name) == "string" then named[#named + 1] = ("%s = %s"):format(name, short_literal(option)) end
       end
-      for _, option in ipairs(value) do positional[#positional + 1] = written(option) end
+      for _, option in ipairs(value) do positional[#positional + 1] = short_literal(option) end
     else
-      positional[#positional + 1] = written(value)
+      positional[#positional + 1] = short_literal(value)
     end
   end
   table.sort(named)
@@ -111,7 +117,7 @@ end
 local function read(of, given, ...)
   local options, values = of.options, {}
   local more = select("#", ...)
-  if given ~= nil and not is_plain(given) or more > 0 then
+  if given ~= nil and not is_list(given) or more > 0 then
     check.raise("%s: expected a table of options, as in %s%s, got %s", of.__name, of.__name,
       in_braces(given, ...), more > 0 and ("%d arguments"):format(more + 1) or core.describe(given))
   end
@@ -230,14 +236,6 @@ function class.from_config(saved, kinds)
   check.raise("no class %s is known%s; a layer or loss of one's own: require the script "
     .. "that defines it before loading",
     core.describe(saved.class_name), near and (" (did you mean '%s'?)"):format(near) or "")
-end
-
-local function literal(value)
-  if type(value) == "string" then return ("%q"):format(value) end
-  if type(value) ~= "table" or getmetatable(value) then return tostring(value) end
-  local items = {}
-  for i, item in ipairs(value) do items[i] = literal(item) end
-  return "{" .. table.concat(items, ", ") .. "}"
 end
 
 --- As one would write it, without what is as it is by default: Dense{units = 10}.

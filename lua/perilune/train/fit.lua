@@ -82,11 +82,11 @@ end
 -- A loss of probabilities after a layer that makes any numbers learns nothing, and says nothing.
 local function check_probabilities(model)
   local loss, last = model.loss, model.layers[#model.layers]
-  local suspect = type(loss) == "table" and loss.from_logits == false and last and last.activation == false
-  if not suspect then return end
+  local expected = type(loss) == "table" and loss.from_logits == false and loss.activation_before
+  if not expected or not last or last.activation ~= false then return end
   check.raise('fit: the loss, %s, expects probabilities, and the last layer, %s, has no activation; write '
     .. 'activation = "%s" there, or loss = pl.nn.losses.%s{from_logits = true}', loss.name,
-    last.name or last.__name, loss.__name:find "Binary" and "sigmoid" or "softmax", loss.__name)
+    last.name or last.__name, expected, loss.__name)
 end
 
 --- Trains the model. Called again it goes on where it stopped, with the optimizer's state and its random

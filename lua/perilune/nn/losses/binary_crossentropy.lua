@@ -8,6 +8,8 @@ local EPSILON <const> = 1e-7 -- probabilities are kept away from 0 and 1 by this
 ---@class BinaryCrossentropy: Loss
 local BinaryCrossentropy = Loss:extend("BinaryCrossentropy", { from_logits = false, label_smoothing = 0 })
 
+BinaryCrossentropy.activation_before = "sigmoid" -- without from_logits
+
 function BinaryCrossentropy:init()
   local s = self.label_smoothing
   check.arg(type(s) == "number" and s >= 0 and s <= 1, self.__name, "label_smoothing",

@@ -36,6 +36,7 @@ local function check_smoothing(self)
     "a number from 0 to 1", s)
 end
 Sparse.init, Categorical.init = check_smoothing, check_smoothing
+Sparse.activation_before, Categorical.activation_before = "softmax", "softmax" -- without from_logits
 
 -- Raises unless labels are int32 and have y_pred's shape but for the last axis.
 function Sparse:check_targets(y_true, y_pred)
