@@ -267,6 +267,7 @@ static int protected_main(lua_State *L) {
   open_perilune(L, line->argv[0]);
   set_arg(L, line);
   lua_gc(L, LUA_GCGEN, 0, 0);
+  perilune_collect_young(L);
   if (line->warn) lua_warning(L, "@on", 0);
   lua_pushboolean(L, run_all(L, line));
   return 1;

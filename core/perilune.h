@@ -22,4 +22,8 @@
 
 PERILUNE_API int luaopen_perilune_core(lua_State *L);
 
+/* In a state that collects in generations (LUA_GCGEN), new tensors set off collections of the young often
+** enough that they take the place of those no longer used while these are still in the cache. */
+PERILUNE_API void perilune_collect_young(lua_State *L);
+
 #endif

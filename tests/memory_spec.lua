@@ -2,6 +2,7 @@
 -- can be opened again and again. PERILUNE_TEMPORARIES says how many temporaries of 1 MB to make (2,000).
 local child = require "tests.child"
 local pl = require "perilune"
+local shell = require "tests.shell"
 
 -- What each child begins with
 local PREAMBLE <const> = [[
@@ -133,6 +134,41 @@ describe("temporaries", function()
 
     it("that errors cut short, too", function()
       assert.is_true(loop("pcall(function() return (x + 1):matmul(x + 2) end)") < 300)
+    end)
+  end
+end)
+
+describe("in the interpreter, temporaries", function()
+  -- The most that Lua held at the end of a turn beyond what it held before the first, in MB.
+  local function held(turns, body, before)
+    local out, err = shell.run(shell.quote(shell.perilune) .. " -e " .. shell.quote(([[
+      local pl = require "perilune"
+      %s
+      local kept = pl.ones(100, 1000, 1000) -- 400 MB that live on
+      collectgarbage()
+      local start, most = collectgarbage "count", 0
+      for i = 1, %d do
+        %s
+        most = math.max(most, collectgarbage "count" - start)
+      end
+      print(most // 1000, kept:numel())
+    ]]):format(before or "", turns, body)))
+    return tonumber(out:match "^([%d.]+)\t100000000\n$") or error(out .. err)
+  end
+
+  if child.asan then
+    pending("are not counted under the sanitizers")
+  else
+    it("are freed soon, however much lives on beside them", function()
+      assert.is_true(held(400, "local y = pl.ones(250, 1000)") < 40)
+    end)
+
+    it("of a large step are freed in the end", function()
+      assert.is_true(held(20, "local t = {} for k = 1, 100 do t[k] = pl.empty(250, 1000) end") < 1000)
+    end)
+
+    it("wait while the collector is stopped", function()
+      assert.is_true(held(100, "local y = pl.empty(250, 1000)", 'collectgarbage "stop"') > 90)
     end)
   end
 end)

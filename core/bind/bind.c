@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "bind/garbage.h"
 #include "tensor/map.h"
 
 enum { ALIGNMENT = 64, LARGE = 1 << 20 };
@@ -171,6 +172,7 @@ static void ask_for_huge_pages(void *block, size_t bytes) {
 /* Pushes a block; false, with nothing pushed, when there is no memory for a large one (a small
 ** one raises Lua's own error). */
 static bool push_block(lua_State *L, size_t bytes) {
+  pl_make_room(L, bytes);
   if (bytes < LARGE) {
     lua_newuserdatauv(L, bytes, 0);
     return true;

@@ -2,11 +2,11 @@
 ** The machine: threads, instruction set, clock, and the most that its arithmetic can do.
 */
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bind/bind.h"
 #include "kernels/kernels.h"
+#include "runtime/clock.h"
 #include "runtime/cpu.h"
 #include "runtime/pool.h"
 
@@ -30,9 +30,7 @@ static int bind_isa(lua_State *L) {
 
 /* core.clock() -> seconds of wall time since some fixed moment */
 static int bind_clock(lua_State *L) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  lua_pushnumber(L, (double)now.tv_sec + (double)now.tv_nsec * 1e-9);
+  lua_pushnumber(L, (double)pl_clock() * 1e-9);
   return 1;
 }
 

@@ -14,12 +14,13 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
+
+#include "runtime/clock.h"
 
 enum {
   SPIN_NANOSECONDS = 200000, /* Lua is at work between two jobs, and to wake a thread takes long */
@@ -63,21 +64,15 @@ static inline void relax(void) {
 #endif
 }
 
-static int64_t clock_nanoseconds(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
-
 /* Spins until the number is (or is no more, without `equal`) that value; false when it takes too long. */
 static bool spin_until(const atomic_uint *at, bool equal, unsigned value) {
-  const int64_t end = clock_nanoseconds() + SPIN_NANOSECONDS;
+  const int64_t end = pl_clock() + SPIN_NANOSECONDS;
   do {
     for (int i = 0; i < 64; i++) {
       if ((atomic_load(at) == value) == equal) return true;
       relax();
     }
-  } while (clock_nanoseconds() < end);
+  } while (pl_clock() < end);
   return false;
 }
 
