@@ -149,6 +149,7 @@ typedef enum { PL_REDUCE(PL_NAME) PL_REDUCE_COUNT } pl_reduce_op;
 ** are {along n, along m}. False when an int32 sum does not fit. m <= PL_REDUCE_WIDTH. */
 typedef bool pl_scan_fn(int64_t n, int64_t m, const void *x, const int64_t *sx, void *out,
                         const int64_t *so);
+enum { PL_TAKE_ROWS = 4 }; /* long ones are taken so many at a time */
 /* out[r, i] := x[index[r], i] for r < k, i < n; index is 1-based */
 typedef void pl_take_fn(int64_t k, int64_t n, const int32_t *index, const void *x,
                         const int64_t *sx, void *out, const int64_t *so);
