@@ -70,11 +70,23 @@ local function filled(n)
   return list
 end
 
--- Winograd's F(2×2, 3×3) by the signs' sizes alone: what each of its three steps adds up (see
--- core/kernels/winograd.inc). B and A by rows of four, G by rows of three.
+-- Winograd's F(2×2, 3×3) and F(4×4, 3×3) by the factors' sizes alone: what each of its three steps adds up
+-- (see core/kernels/winograd.inc). B and A by rows of N, G by rows of three.
+local A <const> = { { 1, 1, 1, 0 }, { 0, 1, 1, 1 } }
 local B <const> = { { 1, 0, 1, 0 }, { 0, 1, 1, 0 }, { 0, 1, 1, 0 }, { 0, 1, 0, 1 } }
 local G <const> = { { 1, 0, 0 }, { 0.5, 0.5, 0.5 }, { 0.5, 0.5, 0.5 }, { 0, 0, 1 } }
-local A <const> = { { 1, 1, 1, 0 }, { 0, 1, 1, 1 } }
+local a <const>, b <const> = 0.5 ^ 0.5, 2 ^ 0.5
+local NEAR <const>, FAR <const> = { 0, a * b ^ 2, b ^ 2, a, 1, 0 }, { 0, b * a ^ 2, a ^ 2, b, 1, 0 }
+local NEAR_G <const>, FAR_G <const> = { 2 / 3, 2 / 3 * a, 2 / 3 * a ^ 2 }, { 1 / 6, 1 / 6 * b, 1 / 6 * b ^ 2 }
+local WINOGRAD <const> = {
+  [2] = { A = A, B = B, G = G },
+  [4] = {
+    A = { { 1, 1, 1, 1, 1, 0 }, { 0, a, a, b, b, 0 }, { 0, a ^ 2, a ^ 2, b ^ 2, b ^ 2, 0 },
+      { 0, a ^ 3, a ^ 3, b ^ 3, b ^ 3, 1 } },
+    B = { { 1, 0, 2.5, 0, 1, 0 }, NEAR, NEAR, FAR, FAR, { 0, 1, 0, 2.5, 0, 1 } },
+    G = { { 1, 0, 0 }, NEAR_G, NEAR_G, FAR_G, FAR_G, { 0, 0, 1 } },
+  },
+}
 
 -- |m| |t| |m|ᵀ for a square t, rows after one another.
 local function spread(m, t)
@@ -98,18 +110,27 @@ local function is_plain(g)
   return true
 end
 
--- Whether the core takes Winograd's way (core/tensor/winograd.c).
-local function by_winograd(g, kernel)
-  local tiles = ((g.height + 1) // 2) * ((g.width + 1) // 2)
-  return is_plain(g) and kernel.shape[1] == 3 and kernel.shape[2] == 3 and g.channels >= 16 and g.many >= 16
-    and tiles >= 16
+-- The side of the tiles that the core takes Winograd's way with (core/tensor/winograd.c), or nil. `pooled`: of
+-- outputs of which none is left over.
+local function winograd_tile(g, kernel, pooled)
+  local function tiles(height, width, made)
+    return ((height + made - 1) // made) * ((width + made - 1) // made)
+  end
+  if not is_plain(g) or kernel.shape[1] ~= 3 or kernel.shape[2] ~= 3 or g.channels < 16 or g.many < 16
+    or tiles(g.height, g.width, 2) < 16 then
+    return nil
+  end
+  local height, width = g.height, g.width
+  if pooled then height, width = height // 2 * 2, width // 2 * 2 end
+  local large = tiles(height, width, 4)
+  return large >= 9 and 10 * 36 * large <= 9 * 16 * tiles(height, width, 2) and 4 or 2
 end
 
--- The 4×4 numbers of one channel that the tile of outputs from (row, column) on sees.
-local function tile_of(x, g, image, row, column, channel)
+-- The n×n numbers of one channel that the tile of outputs from (row, column) on sees.
+local function tile_of(x, n, g, image, row, column, channel)
   local height, width, tile = x.shape[2], x.shape[3], {}
-  for p = 0, 15 do
-    local iy, ix = row + p // 4 - g.top, column + p % 4 - g.left
+  for p = 0, n * n - 1 do
+    local iy, ix = row + p // n - g.top, column + p % n - g.left
     local inside = iy >= 0 and iy < height and ix >= 0 and ix < width
     tile[p + 1] = inside and x.data[((image * height + iy) * width + ix) * g.channels + channel + 1] or 0.0
   end
@@ -117,25 +138,25 @@ local function tile_of(x, g, image, row, column, channel)
 end
 
 -- An output's error is of the size of its whole tile's products, of which its own terms are a part.
-local function winograd_magnitudes(x, kernel, g, magnitudes)
-  local u = {}
+local function winograd_magnitudes(x, kernel, g, made, magnitudes)
+  local way, seen, u = WINOGRAD[made], made + 2, {}
   for i = 0, g.channels * g.many - 1 do
     local taps = {}
     for tap = 0, 8 do taps[tap + 1] = kernel.data[tap * g.channels * g.many + i + 1] end
-    u[i] = spread(G, taps)
+    u[i] = spread(way.G, taps)
   end
-  local across, down = (g.width + 1) // 2, (g.height + 1) // 2
+  local across, down = (g.width + made - 1) // made, (g.height + made - 1) // made
   for n = 0, g.batch * down * across - 1 do
-    local image, row, column = n // (down * across), n // across % down * 2, n % across * 2
+    local image, row, column = n // (down * across), n // across % down * made, n % across * made
     local v = {}
-    for c = 0, g.channels - 1 do v[c] = spread(B, tile_of(x, g, image, row, column, c)) end
+    for c = 0, g.channels - 1 do v[c] = spread(way.B, tile_of(x, seen, g, image, row, column, c)) end
     for d = 0, g.many - 1 do
-      local m = filled(16)
+      local m = filled(seen * seen)
       for c = 0, g.channels - 1 do
-        for t = 1, 16 do m[t] = m[t] + v[c][t] * u[c * g.many + d][t] end
+        for t = 1, seen * seen do m[t] = m[t] + v[c][t] * u[c * g.many + d][t] end
       end
-      for q, sum in ipairs(spread(A, m)) do
-        local py, px = row + (q - 1) // 2, column + (q - 1) % 2
+      for q, sum in ipairs(spread(way.A, m)) do
+        local py, px = row + (q - 1) // made, column + (q - 1) % made
         local k = ((image * g.height + py) * g.width + px) * g.many + d + 1
         if py < g.height and px < g.width then magnitudes[k] = math.max(magnitudes[k], sum) end
       end
@@ -238,7 +259,8 @@ function conv.conv2d(x, kernel, bias, options)
     local product = x.data[i] * kernel.data[j]
     sums[k], magnitudes[k] = sums[k] + product, magnitudes[k] + math.abs(product)
   end)
-  if by_winograd(g, kernel) then winograd_magnitudes(x, kernel, g, magnitudes) end
+  local made = winograd_tile(g, kernel, options.max_pool)
+  if made then winograd_magnitudes(x, kernel, g, made, magnitudes) end
   if by_pairs(g, kernel) then pairs_magnitudes(x, kernel, g, magnitudes) end
   if options.activation == "relu" then
     for k = 1, n do sums[k] = math.max(sums[k], 0.0) end

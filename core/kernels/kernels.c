@@ -241,5 +241,6 @@ const pl_kernels PASTE(pl_kernels, ISA) = {
     .norm = {&norm_f32, &norm_f64},
     .pack = {&pack_f32, &pack_f64},
     .pool = {&pool_f32, &pool_f64},
-    .winograd = {&winograd_f32, &winograd_f64},
+    .winograd = {{&winograd_tile_2_f32, &winograd_tile_4_f32},
+                 {&winograd_tile_2_f64, &winograd_tile_4_f64}},
 };

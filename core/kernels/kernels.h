@@ -196,7 +196,7 @@ typedef struct pl_kernels {
   const pl_norm_kernels *norm[2];
   const pl_pack_kernels *pack[2];
   const pl_pool_kernels *pool[2];
-  const pl_winograd_kernels *winograd[2];
+  const pl_winograd_kernels *winograd[2][PL_WINOGRAD_TILES];
 } pl_kernels;
 
 /* The table for this processor. */

@@ -1,5 +1,5 @@
 /*
-** Convolutions of 3×3 kernels by Winograd's F(2×2, 3×3), on the pool: fewer than half of the products.
+** Convolutions of 3×3 kernels by Winograd's F(2×2, 3×3) or F(4×4, 3×3), on the pool: a half or a quarter of the products.
 ** Chosen by conv2d's plans where there are enough channels; the contract is theirs (conv2d.h).
 */
 #ifndef PL_TENSOR_WINOGRAD_H
@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "kernels/conv2d.h"
+#include "kernels/winograd.h"
 #include "tensor/tensor.h"
 
 typedef enum pl_conv2d_pass {
@@ -23,10 +24,12 @@ typedef struct pl_winograd_plan {
   const pl_conv2d *g;
   pl_dtype dtype;
   pl_conv2d_pass pass;
+  pl_winograd_tile tile;
+  int64_t made, seen, points; /* of a tile: pixels to a side, and of what they see; products */
   int64_t from[2], before[2], to[2]; /* pixels that are read, their padding, and those made */
   int64_t from_channels, to_channels, from_wide, to_wide; /* wide: whole vectors */
   int64_t from_step, to_step;                             /* from tile to tile */
-  int64_t across, tiles;                                  /* tiles to a row; of all images */
+  int64_t down, across, tiles;                            /* of an image; of all */
   int64_t tasks, task_tiles;                              /* of tiles; task_tiles: at most */
   int64_t channel_parts; /* of those made, when the kernel's matrices are large */
   int64_t from_apart, to_apart, kernel_apart; /* numbers from point to point */

@@ -49,6 +49,11 @@ local INSTANCES <const> = {
   { { 1, 9, 10, 17 }, { 3, 3, 17, 18 }, {} },
   { { 2, 7, 5, 16 }, { 3, 3, 16, 17 }, { padding = { 2, 0, 1, 3 } } },
   { { 1, 2, 5, 18 }, { 3, 3, 18, 16 }, { padding = { 4, 3, 0, 4 } } },
+  -- the same of 4×4 pixels, backward too where images or a batch have enough of them
+  { { 1, 12, 12, 16 }, { 3, 3, 16, 16 }, { padding = "same" } },
+  { { 1, 11, 14, 17 }, { 3, 3, 17, 18 }, {} },
+  { { 1, 10, 9, 16 }, { 3, 3, 16, 17 }, { padding = { 2, 1, 3, 4 } } },
+  { { 3, 13, 15, 16 }, { 3, 3, 16, 16 }, { padding = "same" } },
   -- pairs of pixels: odd widths, one pixel, tiles of every size, blocks of channels, few rows of the image
   { { 2, 6, 7, 8 }, { 3, 3, 8, 9 }, { padding = "same" } },
   { { 1, 5, 22, 1 }, { 3, 3, 1, 49 }, { padding = { 2, 0, 1, 3 } } },
@@ -158,12 +163,10 @@ rows[6] = {
     { { 2, 7, 4, 17 }, { 3, 3, 17, 33 }, { 33 }, args = { { max_pool = true, padding = "same" } } },
     { { 1, 6, 5, 1 }, { 7, 3, 1, 5 }, { 5 }, args = { { max_pool = true, padding = "same" } } },
     { { 1, 8, 7, 16 }, { 3, 3, 16, 17 }, { 17 }, args = { { max_pool = true, padding = "same" } } },
+    { { 1, 13, 15, 17 }, { 3, 3, 17, 16 }, { 16 }, args = { { max_pool = true, padding = "same" } } },
   },
   reference = function(a, args)
-    local o = {}
-    for key, value in pairs(args[1]) do o[key] = value end
-    o.max_pool = nil
-    return pooled(conv.conv2d(a[1], a[2], a[3], o))
+    return pooled(conv.conv2d(a[1], a[2], a[3], args[1]))
   end,
 }
 
