@@ -55,6 +55,10 @@ local LARGE <const> = {
   { { 3, 8, 8, 130 }, { 3, 3, 130, 100 }, { padding = "same" } }, -- Winograd, its sums whole
   { { 2, 9, 10, 250 }, { 3, 3, 250, 256 }, { padding = "same", activation = "relu" } }, -- channels in parts
   { { 2, 9, 10, 140 }, { 3, 3, 140, 250 }, { padding = "same", max_pool = true } },
+  -- the same of 4×4 pixels
+  { { 3, 16, 15, 130 }, { 3, 3, 130, 100 }, { padding = "same" } },
+  { { 4, 12, 12, 250 }, { 3, 3, 250, 256 }, { padding = "same", activation = "relu" } },
+  { { 2, 12, 13, 140 }, { 3, 3, 140, 250 }, { padding = "same", max_pool = true } },
   { { 19, 9, 8, 17 }, { 3, 3, 17, 33 }, { padding = { 3, 0, 1, 2 } } },
   { { 9, 9, 9, 40 }, { 5, 5, 40, 70 }, { strides = 2, padding = "same" } },
   { { 20, 7, 7, 12 }, { 3, 3, 6, 34 }, { groups = 2, dilation = 2, padding = "same" } },

@@ -163,6 +163,11 @@ describe("in the interpreter, temporaries", function()
       assert.is_true(held(400, "local y = pl.ones(250, 1000)") < 40)
     end)
 
+    it("are freed soon again after tensors that all live on", function()
+      local body = "local y = pl.ones(250, 1000) if i == 1500 then most = 0 end"
+      assert.is_true(held(2000, body, "local all = {} for k = 1, 400 do all[k] = pl.ones(250, 1000) end") < 40)
+    end)
+
     it("of a large step are freed in the end", function()
       assert.is_true(held(20, "local t = {} for k = 1, 100 do t[k] = pl.empty(250, 1000) end") < 1000)
     end)

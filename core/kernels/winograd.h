@@ -1,7 +1,7 @@
 /*
-** Winograd's convolutions F(2×2, 3×3) and F(4×4, 3×3): see winograd.inc. A tile is M×M pixels of the output
-** and the N×N of the input that they see, N = M + 2. Point t (0 .. N·N-1) of tiles or kernels lies
-** t * apart numbers on.
+** Winograd's convolutions F(2×2, 3×3) and F(4×4, 3×3): see winograd.inc. A tile is M×M pixels of the
+** output and the N×N of the input that they see, N = M + 2. Point t (0 .. N·N-1) of tiles or kernels
+** lies t * apart numbers on.
 */
 #ifndef PL_KERNELS_WINOGRAD_H
 #define PL_KERNELS_WINOGRAD_H

@@ -77,8 +77,8 @@ static void run_slices(slice_job *job, int axis) {
   if (innermost) job->n = 1;
   job->outer = job->rows.count / job->n;
   /* repeated indices must add in order, so only copies are cut along the indices */
-  const int64_t rows = parts(parts(GRAIN, job->n), PL_TAKE_ROWS) * PL_TAKE_ROWS;
-  job->k_piece = job->add ? job->k : least(job->k, rows);
+  const int64_t rows = parts(GRAIN, job->n), whole = rows - rows % PL_TAKE_ROWS;
+  job->k_piece = job->add ? job->k : least(job->k, whole > 0 ? whole : PL_TAKE_ROWS);
   job->k_pieces = parts(job->k, job->k_piece);
   job->n_piece = least(job->n, parts(GRAIN, job->k_piece) < 64 ? 64 : parts(GRAIN, job->k_piece));
   job->n_pieces = parts(job->n, job->n_piece);

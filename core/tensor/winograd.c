@@ -55,7 +55,8 @@ bool pl_winograd_suits(const pl_conv2d *g) {
 }
 
 /* The larger tile where that has fewer products, although it makes more beyond the edges, and where there are
-** enough of them to make its matrices of the kernel for. */
+** enough of them to make its matrices of the kernel for: forward in an image, which has the same bits in any
+** batch then; for a gradient in the batch. */
 static void choose_tile(pl_winograd_plan *plan) {
   const bool of_images = plan->pass == PL_CONV2D_FORWARD || plan->pass == PL_CONV2D_POOLED;
   const int64_t small = tiles_of(plan->to, 2), large = tiles_of(plan->to, 4);

@@ -49,7 +49,7 @@ local INSTANCES <const> = {
   { { 1, 9, 10, 17 }, { 3, 3, 17, 18 }, {} },
   { { 2, 7, 5, 16 }, { 3, 3, 16, 17 }, { padding = { 2, 0, 1, 3 } } },
   { { 1, 2, 5, 18 }, { 3, 3, 18, 16 }, { padding = { 4, 3, 0, 4 } } },
-  -- the same of 4×4 pixels, backward too where images or a batch have enough of them
+  -- the same of 4×4 pixels, backward too where the batch has enough of them
   { { 1, 12, 12, 16 }, { 3, 3, 16, 16 }, { padding = "same" } },
   { { 1, 11, 14, 17 }, { 3, 3, 17, 18 }, {} },
   { { 1, 10, 9, 16 }, { 3, 3, 16, 17 }, { padding = { 2, 1, 3, 4 } } },
