@@ -169,7 +169,7 @@ describe("in the interpreter, temporaries", function()
     end)
 
     it("of a large step are freed in the end", function()
-      assert.is_true(held(20, "local t = {} for k = 1, 100 do t[k] = pl.empty(250, 1000) end") < 1000)
+      assert.is_true(held(30, "local t = {} for k = 1, 300 do t[k] = pl.ones(250, 1000) end") < 1500)
     end)
 
     it("wait while the collector is stopped", function()
