@@ -75,16 +75,16 @@ end
 local A <const> = { { 1, 1, 1, 0 }, { 0, 1, 1, 1 } }
 local B <const> = { { 1, 0, 1, 0 }, { 0, 1, 1, 0 }, { 0, 1, 1, 0 }, { 0, 1, 0, 1 } }
 local G <const> = { { 1, 0, 0 }, { 0.5, 0.5, 0.5 }, { 0.5, 0.5, 0.5 }, { 0, 0, 1 } }
-local a <const>, b <const> = 0.5 ^ 0.5, 2 ^ 0.5
-local NEAR <const>, FAR <const> = { 0, a * b ^ 2, b ^ 2, a, 1, 0 }, { 0, b * a ^ 2, a ^ 2, b, 1, 0 }
-local NEAR_G <const>, FAR_G <const> = { 2 / 3, 2 / 3 * a, 2 / 3 * a ^ 2 }, { 1 / 6, 1 / 6 * b, 1 / 6 * b ^ 2 }
+local P <const>, Q <const> = 0.5 ^ 0.5, 2 ^ 0.5 -- the points ±P, ±Q
+local B_P <const>, B_Q <const> = { 0, P * Q ^ 2, Q ^ 2, P, 1, 0 }, { 0, Q * P ^ 2, P ^ 2, Q, 1, 0 }
+local G_P <const>, G_Q <const> = { 2 / 3, 2 / 3 * P, 2 / 3 * P ^ 2 }, { 1 / 6, 1 / 6 * Q, 1 / 6 * Q ^ 2 }
 local WINOGRAD <const> = {
   [2] = { A = A, B = B, G = G },
   [4] = {
-    A = { { 1, 1, 1, 1, 1, 0 }, { 0, a, a, b, b, 0 }, { 0, a ^ 2, a ^ 2, b ^ 2, b ^ 2, 0 },
-      { 0, a ^ 3, a ^ 3, b ^ 3, b ^ 3, 1 } },
-    B = { { 1, 0, 2.5, 0, 1, 0 }, NEAR, NEAR, FAR, FAR, { 0, 1, 0, 2.5, 0, 1 } },
-    G = { { 1, 0, 0 }, NEAR_G, NEAR_G, FAR_G, FAR_G, { 0, 0, 1 } },
+    A = { { 1, 1, 1, 1, 1, 0 }, { 0, P, P, Q, Q, 0 }, { 0, P ^ 2, P ^ 2, Q ^ 2, Q ^ 2, 0 },
+      { 0, P ^ 3, P ^ 3, Q ^ 3, Q ^ 3, 1 } },
+    B = { { 1, 0, 2.5, 0, 1, 0 }, B_P, B_P, B_Q, B_Q, { 0, 1, 0, 2.5, 0, 1 } },
+    G = { { 1, 0, 0 }, G_P, G_P, G_Q, G_Q, { 0, 0, 1 } },
   },
 }
 
@@ -110,8 +110,8 @@ local function is_plain(g)
   return true
 end
 
--- The side of the tiles that the core takes Winograd's way with (core/tensor/winograd.c), or nil. `pooled`: of
--- outputs of which none is left over.
+-- The side of the tiles that the core takes Winograd's way with (core/tensor/winograd.c), or nil. `pooled`:
+-- of outputs of which none is left over.
 local function winograd_tile(g, kernel, pooled)
   local function tiles(height, width, made)
     return ((height + made - 1) // made) * ((width + made - 1) // made)
