@@ -29,9 +29,9 @@ enum {
   FEWEST_LARGE = 9,         /* the same, of 4×4 */
   FEWEST_LARGE_OF_ALL = 32, /* for a gradient */
   FEWEST_TASKS = 16,
-  TASK_TILES = 84, /* whole register tiles: 6 · 14 */
-  TASK_LARGE = 42,
-  TASK_LEAST = 8,
+  TASK_TILES = 84,          /* whole register tiles: 6 · 14 */
+  TASK_LARGE = 42,          /* of 4×4, which take more room */
+  TASK_LEAST = 8,           /* pay for reading the matrices of the kernel */
   KERNEL_PARTS = 8,         /* partial sums of the gradient by the kernel, */
   FEWEST_PARTS = 4,         /* fewer when they are large */
   PARTS_BYTES = 16777216,   /* of all of them */
