@@ -157,7 +157,7 @@ describe("in the interpreter, temporaries", function()
   end
 
   if child.asan then
-    pending("are not counted under the sanitizers")
+    pending("are freed more seldom under the sanitizers: a collection takes too long there")
   else
     it("are freed soon, however much lives on beside them", function()
       assert.is_true(held(400, "local y = pl.ones(250, 1000)") < 40)
@@ -168,15 +168,15 @@ describe("in the interpreter, temporaries", function()
       local before = "local all = {} for k = 1, 400 do all[k] = pl.ones(250, 1000) end"
       assert.is_true(held(2000, body, before) < 40)
     end)
-
-    it("of a large step are freed in the end", function()
-      assert.is_true(held(30, "local t = {} for k = 1, 300 do t[k] = pl.ones(250, 1000) end") < 1500)
-    end)
-
-    it("wait while the collector is stopped", function()
-      assert.is_true(held(100, "local y = pl.empty(250, 1000)", 'collectgarbage "stop"') > 90)
-    end)
   end
+
+  it("of a large step are freed in the end", function()
+    assert.is_true(held(30, "local t = {} for k = 1, 300 do t[k] = pl.ones(250, 1000) end") < 1500)
+  end)
+
+  it("wait while the collector is stopped", function()
+    assert.is_true(held(100, "local y = pl.empty(250, 1000)", 'collectgarbage "stop"') > 90)
+  end)
 end)
 
 describe("the module", function()

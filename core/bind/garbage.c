@@ -63,12 +63,12 @@ static void collect(lua_State *L, garbage *g) {
   lua_gc(L, LUA_GCSTEP, 0);
   const int64_t end = pl_clock();
   const bool soon = (end - start) * SHARE < end - g->when;
-  const bool first = before >= g->left + g->made / 2; /* else Lua did so meanwhile */
+  const bool judged = before >= g->left + g->made / 2; /* else Lua collected meanwhile */
   g->left = bytes_in_use(L);
   g->when = end;
   if (soon && g->left + g->made / 2 <= before)
     collect_sooner(g);
-  else if (first)
+  else if (judged)
     collect_later(g);
 }
 

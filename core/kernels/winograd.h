@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { PL_WINOGRAD_SEEN = 6, PL_WINOGRAD_POINTS = 36, PL_WINOGRAD_MADE = 16 }; /* at most */
+enum { PL_WINOGRAD_POINTS = 36, PL_WINOGRAD_MADE = 16 }; /* N·N and M·M at most */
 
 typedef enum pl_winograd_tile {
   PL_WINOGRAD_2X2,

@@ -176,11 +176,12 @@ static winograd_job make_job(const pl_winograd_plan *plan, void *workspace, pl_s
 ** lead to, less some before. */
 typedef struct {
   const pl_winograd_plan *plan;
-  const char *images, *outside;                        /* what a pixel outside is taken for */
-  const int64_t *size;                                 /* of an image */
-  int64_t bytes, n, step, before[2];                   /* of a pixel; … */
-  int64_t image, row, column;                          /* of the tile */
-  int64_t offset[PL_WINOGRAD_SEEN * PL_WINOGRAD_SEEN]; /* from the first pixel to each of n×n */
+  const char *images, *outside; /* what a pixel outside is taken for */
+  const int64_t *size;          /* of an image */
+  int64_t bytes;                /* of a pixel */
+  int64_t n, step, before[2];
+  int64_t image, row, column;         /* of the tile */
+  int64_t offset[PL_WINOGRAD_POINTS]; /* from the first pixel to each of n×n */
 } tile_walk;
 
 static tile_walk walk_from(const winograd_job *job, int64_t tile, const void *images,
@@ -302,8 +303,8 @@ static void give_pooled(const winograd_job *job, int64_t part, int64_t first, in
     uint8_t *which[PL_WINOGRAD_MADE / 4];
     next_pixels(&walk, pixel);
     for (int64_t q = 0; q < side * side; q++)
-      which[q] =
-          job->which != NULL && pixel[q] != NULL ? job->which + (pixel[q] - job->to) / size : NULL;
+      if (job->which != NULL && pixel[q] != NULL)
+        which[q] = job->which + (pixel[q] - job->to) / size;
     job->kernels->pooled(channels, m + (i * plan->to_step + c0) * size, plan->to_apart,
                          bias_from(job, c0), job->relu, (void *const *)(uintptr_t)pixel,
                          job->which != NULL ? which : NULL);
