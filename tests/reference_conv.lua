@@ -116,10 +116,13 @@ local function winograd_tile(g, kernel, pooled)
   local function tiles(height, width, made)
     return ((height + made - 1) // made) * ((width + made - 1) // made)
   end
-  if not is_plain(g) or kernel.shape[1] ~= 3 or kernel.shape[2] ~= 3 or g.channels < 16 or g.many < 16
-    or tiles(g.height, g.width, 2) < 16 then
-    return nil
+  if not is_plain(g) or kernel.shape[1] ~= 3 or kernel.shape[2] ~= 3 then return nil end
+  if g.channels <= 8 and not pooled then -- core/tensor/winograd_few.c
+    local pixels = g.height * g.width
+    local worth = g.channels >= 3 and g.many >= 9 and pixels >= 144 and g.top <= 2 and g.left <= 2
+    return worth and 4 * 16 * tiles(g.height, g.width, 4) <= 5 * pixels and 4 or nil
   end
+  if g.channels < 16 or g.many < 16 or tiles(g.height, g.width, 2) < 16 then return nil end
   local height, width = g.height, g.width
   if pooled then height, width = height // 2 * 2, width // 2 * 2 end
   local large = tiles(height, width, 4)

@@ -84,6 +84,7 @@
 #include "kernels/pack.inc"
 #include "kernels/pool.inc"
 #include "kernels/winograd.inc"
+#include "kernels/winograd_few.inc"
 #undef INTEGER
 #undef LANES
 #undef SPREAD
@@ -130,6 +131,7 @@
 #include "kernels/pack.inc"
 #include "kernels/pool.inc"
 #include "kernels/winograd.inc"
+#include "kernels/winograd_few.inc"
 #undef INTEGER
 #undef LANES
 #undef SPREAD
@@ -243,4 +245,5 @@ const pl_kernels PASTE(pl_kernels, ISA) = {
     .pool = {&pool_f32, &pool_f64},
     .winograd = {{&winograd_tile_2_f32, &winograd_tile_4_f32},
                  {&winograd_tile_2_f64, &winograd_tile_4_f64}},
+    .winograd_few = {&winograd_few_f32, &winograd_few_f64},
 };

@@ -21,6 +21,7 @@
 #include "kernels/pack.h"
 #include "kernels/pool.h"
 #include "kernels/winograd.h"
+#include "kernels/winograd_few.h"
 #include "tensor/tensor.h"
 
 #define PL_MAX_OPERANDS 4
@@ -197,6 +198,7 @@ typedef struct pl_kernels {
   const pl_pack_kernels *pack[2];
   const pl_pool_kernels *pool[2];
   const pl_winograd_kernels *winograd[2][PL_WINOGRAD_TILES];
+  const pl_winograd_few_kernels *winograd_few[2];
 } pl_kernels;
 
 /* The table for this processor. */

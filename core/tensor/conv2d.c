@@ -114,6 +114,12 @@ bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtyp
     plan->bytes = plan->by_winograd.bytes;
     return fits;
   }
+  plan->winograd_few = pass == PL_CONV2D_FORWARD && pl_winograd_few_suits(g);
+  if (plan->winograd_few) {
+    const bool fits = pl_winograd_few_plan_make(&plan->by_winograd_few, g, dtype, false);
+    plan->bytes = plan->by_winograd_few.bytes;
+    return fits;
+  }
   plan->backward = backward;
   plan->pooled = pooled;
   plan->depthwise = g->groups > 1 && g->groups == g->in_channels;
@@ -557,6 +563,10 @@ void pl_conv2d_forward(const pl_conv2d_plan *plan, const void *x, const void *ke
   }
   if (plan->winograd) {
     pl_winograd_pass(&plan->by_winograd, x, kernel, bias, relu, false, y, which, workspace);
+    return;
+  }
+  if (plan->winograd_few) {
+    pl_winograd_few_forward(&plan->by_winograd_few, x, kernel, bias, relu, y, workspace);
     return;
   }
   pass_job job = {.plan = plan, .from = x, .kernel = kernel, .bias = bias, .to = y, .relu = relu};

@@ -12,6 +12,7 @@
 #include "tensor/kernel_pairs.h"
 #include "tensor/tensor.h"
 #include "tensor/winograd.h"
+#include "tensor/winograd_few.h"
 
 /* What depends on one axis of the image: outputs out_start, out_start + out_step, … are made of
 ** inputs origin + in_step * i + position_step * t, t < taps, with kernel row index + index_step * t. */
@@ -37,8 +38,9 @@ typedef struct pl_conv2d_plan {
   int64_t room;                     /* numbers of a strip that pairs need */
   size_t packed_apart;              /* of few weights, which each slot has for itself; else 0 */
   size_t runs_at, packed_at, windows_at, before_pool_at, rooms_at, bytes;
-  bool winograd; /* then the pass is this one */
+  bool winograd, winograd_few; /* then the pass is this one */
   pl_winograd_plan by_winograd;
+  pl_winograd_few_plan by_winograd_few;
 } pl_conv2d_plan;
 
 /* Whether forward and by the kernel pairs of pixels are made, by Winograd's F(2, 3) or F(2, 5) along the rows */
@@ -64,8 +66,9 @@ typedef struct pl_conv2d_kernel_plan {
   int64_t images, rows; /* of a strip */
   int64_t window[2], window_room, d_room, slots;
   size_t slot_bytes, slots_at, bytes;
-  bool winograd, pairs;
+  bool winograd, winograd_few, pairs;
   pl_winograd_plan by_winograd;
+  pl_winograd_few_plan by_winograd_few;
   pl_kernel_pairs_plan by_pairs;
 } pl_conv2d_kernel_plan;
 

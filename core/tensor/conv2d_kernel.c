@@ -13,6 +13,7 @@ enum {
   LARGE_KERNEL = 65536, /* numbers; such a gradient is cut up itself as well */
   STRIP_BYTES = 40960,  /* of images to a strip, about the first-level cache */
   STRIP_PIXELS = 192,   /* small images are taken together up to that many output pixels */
+  PAIRS_MOST_IN = 3,    /* channels, where tiles suit as well */
   PART_VECTORS = 4,  /* of channels to a part, where four parts do; a strip reckons with as many */
   MASK_PIXELS = 256, /* to a partial sum */
   MASK_GRAIN = 16384
@@ -42,6 +43,13 @@ bool pl_conv2d_kernel_plan_make(pl_conv2d_kernel_plan *plan, const pl_conv2d *g,
     return fits;
   }
   plan->pairs = pl_conv2d_suits_pairs(g) && pl_kernel_pairs_suit(g, dtype);
+  plan->winograd_few =
+      pl_winograd_few_suits(g) && !(plan->pairs && g->in_channels <= PAIRS_MOST_IN);
+  if (plan->winograd_few) {
+    const bool fits = pl_winograd_few_plan_make(&plan->by_winograd_few, g, dtype, true);
+    plan->bytes = plan->by_winograd_few.bytes;
+    return fits;
+  }
   if (plan->pairs) {
     const bool fits = pl_kernel_pairs_plan_make(&plan->by_pairs, g, dtype);
     plan->bytes = plan->by_pairs.bytes;
@@ -243,6 +251,10 @@ void pl_conv2d_backward_kernel(const pl_conv2d_kernel_plan *plan, const void *x,
   const pl_conv2d *g = plan->g;
   if (plan->winograd) {
     pl_winograd_backward_kernel(&plan->by_winograd, x, dy, add, dkernel, workspace);
+    return;
+  }
+  if (plan->winograd_few) {
+    pl_winograd_few_backward_kernel(&plan->by_winograd_few, x, dy, add, dkernel, workspace);
     return;
   }
   if (plan->pairs) {

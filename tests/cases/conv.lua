@@ -60,6 +60,11 @@ local INSTANCES <const> = {
   { { 1, 7, 13, 2 }, { 5, 5, 2, 20 }, { padding = { 1, 3, 4, 0 } } },
   { { 1, 5, 9, 3 }, { 5, 5, 3, 33 }, { padding = "same" } },
   { { 1, 1, 1, 2 }, { 3, 3, 2, 9 }, { padding = "same" } },
+  -- 4×4 tiles of few channels: ends of rows and columns, tiles beyond those side by side, parts of vectors
+  { { 2, 12, 12, 3 }, { 3, 3, 3, 9 }, { padding = "same" } },
+  { { 1, 14, 15, 4 }, { 3, 3, 4, 33 }, {} },
+  { { 1, 7, 38, 5 }, { 3, 3, 5, 16 }, { padding = { 2, 0, 1, 3 } } },
+  { { 1, 13, 12, 8 }, { 3, 3, 8, 17 }, { padding = { 0, 1, 2, 2 } } },
   -- pairs of pixels of few channels: what patches see beyond each edge, lanes that are left over
   { { 2, 5, 6, 18 }, { 3, 3, 18, 3 }, { padding = "same" } },
   { { 1, 4, 9, 35 }, { 3, 3, 35, 1 }, {} },
