@@ -110,14 +110,14 @@ local function is_plain(g)
   return true
 end
 
--- The side of the tiles that the core takes Winograd's way with (core/tensor/winograd.c), or nil. `pooled`:
--- of outputs of which none is left over.
+-- The side of the tiles that the core takes Winograd's way with (core/tensor/winograd.c, winograd_few.c), or
+-- nil. `pooled`: of outputs of which none is left over.
 local function winograd_tile(g, kernel, pooled)
   local function tiles(height, width, made)
     return ((height + made - 1) // made) * ((width + made - 1) // made)
   end
   if not is_plain(g) or kernel.shape[1] ~= 3 or kernel.shape[2] ~= 3 then return nil end
-  if g.channels <= 8 and not pooled then -- core/tensor/winograd_few.c
+  if g.channels <= 8 and not pooled then
     local pixels = g.height * g.width
     local worth = g.channels >= 3 and g.many >= 9 and pixels >= 144 and g.top <= 2 and g.left <= 2
     return worth and 4 * 16 * tiles(g.height, g.width, 4) <= 5 * pixels and 4 or nil

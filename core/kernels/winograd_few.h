@@ -10,7 +10,8 @@
 
 #include "kernels/conv2d.h"
 
-enum { PL_WINOGRAD_FEW_CHANNELS = 8 }; /* in, at most */
+/* Channels in; fewer than the least would be read beyond the image. */
+enum { PL_WINOGRAD_FEW_LEAST = 3, PL_WINOGRAD_FEW_MOST = 8 };
 
 typedef struct pl_winograd_few_kernels {
   /* u := G k Gᵀ, 36 · in_channels rows of whole vectors */

@@ -13,8 +13,7 @@
 #include "tensor/window.h"
 
 enum {
-  FEWEST_IN = 3,       /* channels: with fewer the points cost more than is saved */
-  FEWEST_OUT = 9,      /* fewer to make are done otherwise */
+  FEWEST_OUT = 9,      /* channels; fewer are made otherwise */
   FEWEST_PIXELS = 144, /* of an image */
   FEWEST_TASKS = 16,
   PARTS = 8 /* partial sums of the gradient by the kernel */
@@ -25,8 +24,8 @@ enum {
 bool pl_winograd_few_suits(const pl_conv2d *g) {
   const int64_t pixels = g->out[0] * g->out[1];
   const int64_t tiles = pl_divide_up(g->out[0], 4) * pl_divide_up(g->out[1], 4);
-  bool suits = g->batch > 0 && pl_conv2d_is_plain(g) && g->in_channels >= FEWEST_IN &&
-               g->in_channels <= PL_WINOGRAD_FEW_CHANNELS && g->out_channels >= FEWEST_OUT &&
+  bool suits = g->batch > 0 && pl_conv2d_is_plain(g) && g->in_channels >= PL_WINOGRAD_FEW_LEAST &&
+               g->in_channels <= PL_WINOGRAD_FEW_MOST && g->out_channels >= FEWEST_OUT &&
                pixels >= FEWEST_PIXELS && 4 * 16 * tiles <= 5 * pixels;
   for (int a = 0; a < 2; a++)
     suits = suits && g->kernel[a] == 3 && g->in[a] >= 3 && g->out[a] >= 3 && g->before[a] <= 2;
@@ -44,8 +43,8 @@ bool pl_winograd_few_plan_make(pl_winograd_few_plan *plan, const pl_conv2d *g, p
   plan->slots = pl_slots_for(plan->tasks);
   plan->matrices = 36 * g->in_channels * pl_divide_up(g->out_channels, lanes) * lanes;
   /* sums of every part, or the points for whoever has that slot */
-  pl_add_room(&plan->apart, plan->matrices, size);
-  return pl_add_room(&plan->bytes, by_kernel ? plan->tasks : plan->slots, plan->apart);
+  return pl_add_room(&plan->apart, plan->matrices, size) &&
+         pl_add_room(&plan->bytes, by_kernel ? plan->tasks : plan->slots, plan->apart);
 }
 
 typedef struct {

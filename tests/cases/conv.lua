@@ -64,6 +64,7 @@ local INSTANCES <const> = {
   { { 2, 12, 12, 3 }, { 3, 3, 3, 9 }, { padding = "same" } },
   { { 1, 14, 15, 4 }, { 3, 3, 4, 33 }, {} },
   { { 1, 7, 38, 5 }, { 3, 3, 5, 16 }, { padding = { 2, 0, 1, 3 } } },
+  { { 1, 3, 24, 3 }, { 3, 3, 3, 9 }, { padding = { 2, 7, 1, 1 } } },
   { { 1, 13, 12, 8 }, { 3, 3, 8, 17 }, { padding = { 0, 1, 2, 2 } } },
   -- pairs of pixels of few channels: what patches see beyond each edge, lanes that are left over
   { { 2, 5, 6, 18 }, { 3, 3, 18, 3 }, { padding = "same" } },
