@@ -43,7 +43,8 @@ typedef struct pl_conv2d_plan {
   pl_winograd_few_plan by_winograd_few;
 } pl_conv2d_plan;
 
-/* Whether forward and by the kernel, where no larger tiles suit, pairs of pixels are made, by Winograd's F(2, 3) or F(2, 5) along the rows */
+/* Whether forward and by the kernel pairs of pixels are made, by Winograd's F(2, 3) or F(2, 5) along the rows,
+** where no larger tiles suit */
 bool pl_conv2d_suits_pairs(const pl_conv2d *g);
 
 /* False when the workspace would not fit memory. Pooled: strides, dilation and groups are 1, and there
