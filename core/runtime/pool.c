@@ -1,9 +1,12 @@
 /*
 ** Workers are started when first wanted and live until the process ends (the module is linked
 ** so that it is never unloaded). A worker spins briefly for the next job, then sleeps.
-** A job is open while its owner hands out chunks. A worker enters through the gate, which counts those
-** inside; the owner shuts it and waits until the last has left, so that whoever comes late finds it
-** shut, and only those inside ever read the job. Locks are for sleeping alone.
+** Of a job's chunks each thread has a share, in the same place from job to job: what it made then is in
+** its caches still. Who is done with its own helps the others. A share's word says how many of its chunks
+** nobody has taken, and of which job: who takes one knows by this alone that the job is open, and that it
+** stays so until the chunk is done; whoever comes late finds none to take. Between two threads every line of
+** the cache that both write takes as long as a thousand multiply-adds: so the owner writes all that a job
+** is before it waits for anything, and a worker writes to its own share. Locks are for sleeping alone.
 */
 #include "runtime/pool.h"
 
@@ -24,32 +27,34 @@
 
 enum {
   SPIN_NANOSECONDS = 200000, /* Lua is at work between two jobs, and to wake a thread takes long */
-  SHUT = 1 << 30
+  CONTEXT_BYTES = 256        /* of what a task reads first */
 };
 
-/* Of a job's chunks each thread has a share, in the same place from job to job: what it made then is in its
-** caches still. Who is done with its own helps the others. */
 typedef struct {
-  _Alignas(64) _Atomic int64_t next;
+  _Alignas(64) _Atomic uint64_t left; /* the job's number << 32, and how many chunks nobody took */
+  _Atomic int64_t done;               /* by this thread, of any share */
 } share;
+
+/* What a worker must know of a job; written while all chunks of the one before are done. */
+typedef struct {
+  atomic_uint number;
+  atomic_int shares;
+  _Atomic int64_t chunks;
+  pl_task *_Atomic task;
+  void *_Atomic context;
+} pool_job;
 
 static struct {
   pthread_mutex_t owner; /* held by the thread whose job is running */
-  pl_task *task;         /* the job; written while the gate is shut and nobody is inside */
-  void *context;
-  int64_t chunks;
-  int shares, workers;
+  int workers;
+  _Alignas(64) pool_job job;
   share share[PL_MAX_THREADS];
-  atomic_uint gate; /* how many workers are inside the job, and SHUT */
-  atomic_uint room; /* how many may be */
-  atomic_uint generation;
-  atomic_int threads, sleeping;
+  _Alignas(64) atomic_int threads, sleeping;
   atomic_bool owner_sleeps;
   pthread_mutex_t lock; /* of those who sleep */
   pthread_cond_t wake, idle;
 } pool = {
     .owner = PTHREAD_MUTEX_INITIALIZER,
-    .gate = SHUT,
     .lock = PTHREAD_MUTEX_INITIALIZER,
     .wake = PTHREAD_COND_INITIALIZER,
     .idle = PTHREAD_COND_INITIALIZER,
@@ -64,12 +69,12 @@ static inline void relax(void) {
 #endif
 }
 
-/* Spins until the number is (or is no more, without `equal`) that value; false when it takes too long. */
-static bool spin_until(const atomic_uint *at, bool equal, unsigned value) {
+/* Spins until the condition holds; false when it takes too long. */
+static bool spin_until(bool holds(int64_t), int64_t argument) {
   const int64_t end = pl_clock() + SPIN_NANOSECONDS;
   do {
     for (int i = 0; i < 64; i++) {
-      if ((atomic_load(at) == value) == equal) return true;
+      if (holds(argument)) return true;
       relax();
     }
   } while (pl_clock() < end);
@@ -96,40 +101,56 @@ static void restore_denormals(unsigned saved) {
 #endif
 }
 
-static void run_chunks(pl_task *task, void *context, int64_t chunks) {
-  const int shares = pool.shares;
-  for (int i = 0; i < shares; i++) {
-    const int at = (thread_index + i) % shares;
-    const int64_t end = chunks * (at + 1) / shares;
-    int64_t chunk;
-    while ((chunk = atomic_fetch_add(&pool.share[at].next, 1)) < end) task(context, chunk);
-  }
+/* Takes a chunk of a share, whose word is perhaps *word: how many there were, or 0. */
+static int64_t take(share *from, unsigned number, uint64_t *word) {
+  do {
+    if (*word >> 32 != number || (uint32_t)*word == 0) return 0;
+  } while (!atomic_compare_exchange_weak(&from->left, word, *word - 1));
+  return (uint32_t)(*word)--;
 }
 
-static bool enter(void) {
-  unsigned inside = atomic_load(&pool.gate);
-  while (inside < atomic_load(&pool.room)) { /* SHUT is above any room */
-    if (atomic_compare_exchange_weak(&pool.gate, &inside, inside + 1)) return true;
-  }
-  return false;
+static uint64_t word_of(unsigned number, int64_t left) {
+  return (uint64_t)number << 32 | (uint64_t)left;
 }
 
-static void leave(void) {
-  if (atomic_fetch_sub(&pool.gate, 1) != SHUT + 1 || !atomic_load(&pool.owner_sleeps)) return;
+/* A worker's chunks that are done. */
+static void report(int64_t done) {
+  atomic_store(&pool.share[thread_index].done, done);
+  if (!atomic_load(&pool.owner_sleeps)) return;
   pthread_mutex_lock(&pool.lock);
   pthread_cond_signal(&pool.idle);
   pthread_mutex_unlock(&pool.lock);
 }
 
-/* Returns the generation of a job that is not the one seen last. */
+/* Runs chunks of that job as long as there are any; returns how many. */
+static int64_t run_chunks(unsigned number) {
+  const int shares = atomic_load_explicit(&pool.job.shares, memory_order_relaxed);
+  const int64_t chunks = atomic_load_explicit(&pool.job.chunks, memory_order_relaxed);
+  pl_task *task = atomic_load_explicit(&pool.job.task, memory_order_relaxed);
+  void *context = atomic_load_explicit(&pool.job.context, memory_order_relaxed);
+  int64_t done = 0, reported = 0;
+  for (int i = 0; thread_index < shares && i < shares; i++) {
+    const int at = (thread_index + i) % shares;
+    share *from = &pool.share[at];
+    const int64_t end = chunks * (at + 1) / shares;
+    uint64_t word = i == 0 ? word_of(number, end - chunks * at / shares) : atomic_load(&from->left);
+    for (int64_t left; (left = take(from, number, &word)) > 0; done++) task(context, end - left);
+    if (thread_index > 0 && done > reported) report(reported = done);
+  }
+  return done;
+}
+
+static bool is_other_job(int64_t seen) { return atomic_load(&pool.job.number) != (unsigned)seen; }
+
+/* Returns the number of a job that is not the one seen last. */
 static unsigned wait_for_job(unsigned seen) {
-  if (spin_until(&pool.generation, false, seen)) return atomic_load(&pool.generation);
+  if (spin_until(is_other_job, seen)) return atomic_load(&pool.job.number);
   pthread_mutex_lock(&pool.lock);
   atomic_fetch_add(&pool.sleeping, 1);
-  while (atomic_load(&pool.generation) == seen) pthread_cond_wait(&pool.wake, &pool.lock);
+  while (!is_other_job(seen)) pthread_cond_wait(&pool.wake, &pool.lock);
   atomic_fetch_sub(&pool.sleeping, 1);
   pthread_mutex_unlock(&pool.lock);
-  return atomic_load(&pool.generation);
+  return atomic_load(&pool.job.number);
 }
 
 static void *work(void *index) {
@@ -138,9 +159,9 @@ static void *work(void *index) {
   flush_denormals();
   for (unsigned seen = 0;;) {
     seen = wait_for_job(seen);
-    if (!enter()) continue;
-    run_chunks(pool.task, pool.context, pool.chunks);
-    leave();
+    const char *context = atomic_load_explicit(&pool.job.context, memory_order_relaxed);
+    for (int i = 0; i < CONTEXT_BYTES; i += 64) __builtin_prefetch(context + i);
+    run_chunks(seen);
   }
   return NULL;
 }
@@ -173,7 +194,6 @@ static void forget_workers(void) {
   pool.workers = 0;
   atomic_store(&pool.sleeping, 0);
   atomic_store(&pool.owner_sleeps, false);
-  atomic_store(&pool.gate, SHUT);
 }
 
 /* The processors' time that a container may take, in whole processors; PL_MAX_THREADS without a limit. */
@@ -231,43 +251,51 @@ static void run_alone(int64_t chunks, pl_task *task, void *context) {
   restore_denormals(saved);
 }
 
-static void open_gate(int workers) {
-  atomic_store(&pool.room, (unsigned)workers);
-  atomic_store(&pool.gate, 0);
-  atomic_fetch_add(&pool.generation, 1);
+static void open_job(int64_t chunks, pl_task *task, void *context, int shares) {
+  const unsigned number = atomic_load_explicit(&pool.job.number, memory_order_relaxed) + 1;
+  atomic_store_explicit(&pool.job.task, task, memory_order_relaxed);
+  atomic_store_explicit(&pool.job.context, context, memory_order_relaxed);
+  atomic_store_explicit(&pool.job.chunks, chunks, memory_order_relaxed);
+  atomic_store_explicit(&pool.job.shares, shares, memory_order_relaxed);
+  for (int i = 0; i < shares; i++) {
+    const int64_t left = chunks * (i + 1) / shares - chunks * i / shares;
+    atomic_store_explicit(&pool.share[i].done, 0, memory_order_relaxed);
+    atomic_store_explicit(&pool.share[i].left, word_of(number, left), memory_order_release);
+  }
+  atomic_store_explicit(&pool.job.number, number, memory_order_release);
+  atomic_thread_fence(memory_order_seq_cst); /* who falls asleep now has seen the number */
   if (atomic_load(&pool.sleeping) == 0) return;
   pthread_mutex_lock(&pool.lock);
   pthread_cond_broadcast(&pool.wake);
   pthread_mutex_unlock(&pool.lock);
 }
 
-static void shut_gate(void) {
-  atomic_fetch_add(&pool.gate, SHUT);
-  if (spin_until(&pool.gate, true, SHUT)) return;
+static bool workers_did(int64_t chunks) {
+  for (int i = 1; i < pool.job.shares; i++) chunks -= atomic_load(&pool.share[i].done);
+  return chunks == 0;
+}
+
+static void wait_for_workers(int64_t chunks) {
+  if (spin_until(workers_did, chunks)) return;
   pthread_mutex_lock(&pool.lock);
   atomic_store(&pool.owner_sleeps, true);
-  while (atomic_load(&pool.gate) != SHUT) pthread_cond_wait(&pool.idle, &pool.lock);
+  while (!workers_did(chunks)) pthread_cond_wait(&pool.idle, &pool.lock);
   atomic_store(&pool.owner_sleeps, false);
   pthread_mutex_unlock(&pool.lock);
 }
 
 void pl_parallel_for(int64_t chunks, pl_task *task, void *context) {
   const int threads = pl_threads();
-  if (chunks <= 1 || inside_task || threads == 1 || pthread_mutex_trylock(&pool.owner) != 0) {
+  if (chunks <= 1 || chunks > UINT32_MAX || inside_task || threads == 1 ||
+      pthread_mutex_trylock(&pool.owner) != 0) {
     run_alone(chunks, task, context);
     return;
   }
   unsigned saved = flush_denormals();
   inside_task = true;
   if (pool.workers < threads - 1) start_workers(threads - 1);
-  pool.task = task;
-  pool.context = context;
-  pool.chunks = chunks;
-  pool.shares = threads;
-  for (int i = 0; i < threads; i++) atomic_store(&pool.share[i].next, chunks * i / threads);
-  open_gate(threads - 1);
-  run_chunks(task, context, chunks);
-  shut_gate();
+  open_job(chunks, task, context, threads);
+  wait_for_workers(chunks - run_chunks(pool.job.number));
   inside_task = false;
   restore_denormals(saved);
   pthread_mutex_unlock(&pool.owner);
