@@ -217,6 +217,13 @@ void *pl_push_scratch(lua_State *L, const char *fn, size_t bytes) {
   return scratch;
 }
 
+const char pl_tensor_key = 0;
+
+static void set_metatable(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &pl_tensor_key);
+  lua_setmetatable(L, -2);
+}
+
 pl_tensor *pl_push_tensor(lua_State *L, const char *fn, pl_dtype dtype, int rank,
                           const int64_t *shape) {
   luaL_checkstack(L, 8, NULL);
@@ -234,7 +241,7 @@ pl_tensor *pl_push_tensor(lua_State *L, const char *fn, pl_dtype dtype, int rank
   pl_tensor *t = lua_touserdata(L, -1);
   *t = header;
   t->data = align(t + 1);
-  luaL_setmetatable(L, PL_TENSOR);
+  set_metatable(L);
   return t;
 }
 
@@ -248,7 +255,7 @@ pl_tensor *pl_push_view(lua_State *L, int owner, const pl_tensor *view) {
     lua_pushvalue(L, owner);
   }
   lua_setiuservalue(L, -2, 1);
-  luaL_setmetatable(L, PL_TENSOR);
+  set_metatable(L);
   return t;
 }
 
@@ -272,7 +279,13 @@ pl_tensor *pl_push_contiguous(lua_State *L, const char *fn, int arg) {
 
 /* }==== Arguments ==== {*/
 
-pl_tensor *pl_to_tensor(lua_State *L, int arg) { return luaL_testudata(L, arg, PL_TENSOR); }
+pl_tensor *pl_to_tensor(lua_State *L, int arg) {
+  if (lua_type(L, arg) != LUA_TUSERDATA || !lua_getmetatable(L, arg)) return NULL;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &pl_tensor_key);
+  const bool is_tensor = lua_rawequal(L, -1, -2);
+  lua_pop(L, 2);
+  return is_tensor ? lua_touserdata(L, arg) : NULL;
+}
 
 pl_tensor *pl_check_tensor(lua_State *L, int arg, const char *fn, const char *name) {
   pl_tensor *t = pl_to_tensor(L, arg);

@@ -12,8 +12,9 @@
 
 #include "tensor/tensor.h"
 
-/* Registry keys: the metatable of tensors, and the table of their methods. */
-#define PL_TENSOR "perilune.tensor"
+/* Registry keys: the metatable of tensors, by its address, which is sooner found than a name; and the table of
+** their methods. */
+extern const char pl_tensor_key;
 #define PL_METHODS "perilune.tensor.methods"
 
 /* Errors. pl_raise formats as lua_pushfstring does (%s %d %f %I with a lua_Integer). */

@@ -59,21 +59,28 @@ static const pl_tensor *opt_output(lua_State *L, int arg, const char *fn, const 
   return lua_isnoneornil(L, arg) ? NULL : check_output(L, arg, fn, name, rank, x);
 }
 
-static void check_channels(lua_State *L, const char *fn, const pl_conv2d *g,
-                           const pl_tensor *kernel) {
+static _Noreturn void raise_channels(lua_State *L, const char *fn, const pl_conv2d *g,
+                                     const pl_tensor *kernel) {
   const char *shape = pl_push_shape_text(L, 4, kernel->shape);
   const lua_Integer channels = g->in_channels, groups = g->groups, expected = kernel->shape[2];
   if (kernel->numel == 0) pl_raise(L, "%s: kernel %s has an axis of size 0", fn, shape);
-  if ((groups == 1 || is_depthwise(L)) && channels != expected)
+  if (groups == 1 || is_depthwise(L))
     pl_raise(L, "%s: x has %I channels (last axis), kernel %s expects %I (its third axis)", fn,
              channels, shape, expected);
   if (channels % groups != 0 || g->out_channels % groups != 0)
     pl_raise(L, "%s: %I channels of x and %I of the output do not divide into %I groups", fn,
              channels, (lua_Integer)g->out_channels, groups);
-  if (!is_depthwise(L) && channels / groups != expected)
-    pl_raise(
-        L, "%s: x has %I channels, %I in each of %I groups; kernel %s expects %I (its third axis)",
-        fn, channels, channels / groups, groups, shape, expected);
+  pl_raise(L,
+           "%s: x has %I channels, %I in each of %I groups; kernel %s expects %I (its third axis)",
+           fn, channels, channels / groups, groups, shape, expected);
+}
+
+static void check_channels(lua_State *L, const char *fn, const pl_conv2d *g,
+                           const pl_tensor *kernel) {
+  const int64_t groups = is_depthwise(L) ? 1 : g->groups;
+  if (kernel->numel == 0 || g->in_channels % groups != 0 || g->out_channels % groups != 0 ||
+      g->in_channels / groups != kernel->shape[2])
+    raise_channels(L, fn, g, kernel);
 }
 
 /* The nine integers from arg on: strides, padding top, bottom, left, right, dilation, groups (not

@@ -275,7 +275,7 @@ void pl_bind_elementwise(lua_State *L) {
   add_operation(L, PL_clamp, "clamp", bind_clamp);
   lua_pushcfunction(L, bind_where);
   lua_setfield(L, -2, "where");
-  luaL_getmetatable(L, PL_TENSOR);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &pl_tensor_key);
   for (size_t i = 0; i < sizeof operators / sizeof *operators; i++) {
     push_closure(L, operators[i].op, operators[i].name, false, operators[i].function);
     lua_setfield(L, -2, operators[i].event);

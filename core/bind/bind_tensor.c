@@ -411,7 +411,7 @@ void pl_bind_tensor(lua_State *L) {
   };
   luaL_setfuncs(L, functions, 0);
   for (const luaL_Reg *m = methods; m->name != NULL; m++) pl_add_method(L, m->name, m->func, 0);
-  luaL_getmetatable(L, PL_TENSOR);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &pl_tensor_key);
   lua_pushcfunction(L, bind_length);
   lua_setfield(L, -2, "__len");
   lua_pop(L, 1);

@@ -132,14 +132,15 @@ static int find_missing(lua_State *L) {
 
 /* t[key]: a method's name; an index; a list of indices and ranges; a mask; an index tensor */
 static int bind_index(lua_State *L) {
+  lua_settop(L, 2);
+  if (lua_type(L, 2) == LUA_TSTRING) {
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(1)) == LUA_TNIL) return find_missing(L);
+    return 1;
+  }
   const pl_tensor *t = pl_check_tensor(L, 1, "index", "self");
   const pl_tensor *key = NULL;
-  lua_settop(L, 2);
   switch (lua_type(L, 2)) {
-    case LUA_TSTRING:
-      lua_pushvalue(L, 2);
-      if (lua_rawget(L, lua_upvalueindex(1)) == LUA_TNIL) return find_missing(L);
-      return 1;
     case LUA_TUSERDATA:
       key = pl_to_tensor(L, 2);
       if (key != NULL && (key->dtype == PL_UINT8 || key->dtype == PL_INT32)) {
@@ -409,7 +410,7 @@ void pl_bind_view(lua_State *L) {
       {NULL, NULL},
   };
   for (const luaL_Reg *m = methods; m->name != NULL; m++) pl_add_method(L, m->name, m->func, 0);
-  luaL_getmetatable(L, PL_TENSOR);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &pl_tensor_key);
   lua_getfield(L, -2, "methods");
   lua_pushvalue(L, -1);
   lua_pushcclosure(L, bind_index, 1);

@@ -9,7 +9,12 @@ int luaopen_perilune_core(lua_State *L) {
   lua_newtable(L);
   lua_pushliteral(L, PERILUNE_VERSION);
   lua_setfield(L, -2, "version");
-  luaL_newmetatable(L, PL_TENSOR);
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &pl_tensor_key) != LUA_TTABLE) {
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &pl_tensor_key);
+  }
   lua_pushliteral(L, "tensor"); /* what error messages call it: "a tensor value" */
   lua_setfield(L, -2, "__name");
   lua_setfield(L, -2, "metatable");
