@@ -56,11 +56,18 @@ typedef struct pl_conv2d_gather {
   const void *packed;
   int64_t part, parts; /* of the channels, in blocks that a tile takes */
   bool add, relu;      /* add: out += instead, and no bias */
-  int64_t columns; /* of the kernel, 3 or 5, by pairs; then `in` is read up to a vector beyond, */
-  void *room;      /* and here are `columns` + 1 times pl_conv2d_pairs_apart for each of its rows */
+  int64_t
+      columns; /* by pairs: of the kernel, 3 or 5; then nothing is read of `in` from `end` on, and the room */
+  const void *
+      end; /* is for `columns` + 1 times pl_conv2d_pairs_apart for each of its rows, the first of */
+  void *room; /* which are `made` already */
+  int64_t made;
   /* by few pairs: `in` is whole images of that size, the first patch begins there, room is zeros */
   int64_t origin[2], size[2];
 } pl_conv2d_gather;
+
+/* Input channels by pairs: the weights stay in the first-level cache. */
+enum { PL_CONV2D_PAIRS_MOST_IN = 8 };
 
 /* Numbers of a row of `in` for one point, in whole vectors. */
 static inline int64_t pl_conv2d_pairs_apart(int64_t pixels, int64_t in_pixel, int64_t lanes) {
@@ -81,10 +88,11 @@ typedef struct pl_conv2d_outer {
 /*
 ** The same sums by pairs of pixels (simd/outer_pairs.inc), of kernels of 3×3 or 5×5: some rows of d, whose
 ** pixels lie side by side, and what they see of `in`, whose rows are in_row apart. A row of `in` has zeros
-** where an odd pixel's pair would see more; the rows are read up to a vector beyond.
+** where an odd pixel's pair would see more; nothing is read from `end` on.
 */
 typedef struct pl_conv2d_outer_pairs {
   int64_t columns, rows, pixels, in_channels, channels, in_row;
+  const void *end;
 } pl_conv2d_outer_pairs;
 
 typedef struct pl_conv2d_outer_pairs_kernels {

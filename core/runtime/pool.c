@@ -60,7 +60,7 @@ static struct {
     .idle = PTHREAD_COND_INITIALIZER,
 };
 
-static _Thread_local bool inside_task;
+static _Thread_local bool inside_task, first_chunk;
 static _Thread_local int thread_index; /* of a worker, from 1 */
 
 static inline void relax(void) {
@@ -134,7 +134,10 @@ static int64_t run_chunks(unsigned number) {
     share *from = &pool.share[at];
     const int64_t end = chunks * (at + 1) / shares;
     uint64_t word = i == 0 ? word_of(number, end - chunks * at / shares) : atomic_load(&from->left);
-    for (int64_t left; (left = take(from, number, &word)) > 0; done++) task(context, end - left);
+    for (int64_t left; (left = take(from, number, &word)) > 0; done++) {
+      first_chunk = done == 0;
+      task(context, end - left);
+    }
     if (thread_index > 0 && done > reported) report(reported = done);
   }
   return done;
@@ -230,7 +233,9 @@ static void initialise(void) {
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-int pl_thread_index(void) { return thread_index; }
+int64_t pl_slot(int64_t slots) { return thread_index % slots; }
+
+bool pl_is_first_chunk(void) { return first_chunk; }
 
 int pl_threads(void) {
   pthread_once(&once, initialise);
@@ -244,10 +249,14 @@ void pl_set_threads(int threads) {
 
 static void run_alone(int64_t chunks, pl_task *task, void *context) {
   unsigned saved = flush_denormals();
-  bool outer = inside_task;
+  const bool outer = inside_task, first = first_chunk;
   inside_task = true;
-  for (int64_t chunk = 0; chunk < chunks; chunk++) task(context, chunk);
+  for (int64_t chunk = 0; chunk < chunks; chunk++) {
+    first_chunk = chunk == 0;
+    task(context, chunk);
+  }
   inside_task = outer;
+  first_chunk = first;
   restore_denormals(saved);
 }
 
@@ -285,16 +294,22 @@ static void wait_for_workers(int64_t chunks) {
 }
 
 void pl_parallel_for(int64_t chunks, pl_task *task, void *context) {
-  const int threads = pl_threads();
-  if (chunks <= 1 || chunks > UINT32_MAX || inside_task || threads == 1 ||
+  pl_parallel_slots(chunks, PL_MAX_THREADS, task, context);
+}
+
+void pl_parallel_slots(int64_t chunks, int64_t slots, pl_task *task, void *context) {
+  int64_t threads = pl_threads();
+  if (threads > slots) threads = slots;
+  if (threads > chunks) threads = chunks;
+  if (chunks <= 1 || chunks > UINT32_MAX || inside_task || threads <= 1 ||
       pthread_mutex_trylock(&pool.owner) != 0) {
     run_alone(chunks, task, context);
     return;
   }
   unsigned saved = flush_denormals();
   inside_task = true;
-  if (pool.workers < threads - 1) start_workers(threads - 1);
-  open_job(chunks, task, context, threads);
+  if (pool.workers < threads - 1) start_workers((int)threads - 1);
+  open_job(chunks, task, context, (int)threads);
   wait_for_workers(chunks - run_chunks(pool.job.number));
   inside_task = false;
   restore_denormals(saved);

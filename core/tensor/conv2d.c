@@ -16,8 +16,7 @@ enum {
   FEW_WEIGHT_BYTES = 16384, /* each thread packs them for itself: sooner done than fetched */
   STRIP_PIXELS = 128,       /* small images are taken together up to that many output pixels */
   MOST_RUNS = 64,           /* of a part of a patch */
-  PAIRS_MOST_IN = 8,        /* channels: the weights stay in the first-level cache; more, and */
-  PAIRS_FEWEST_OUT = 9      /* fewer to make, are done otherwise */
+  PAIRS_FEWEST_OUT = 9      /* channels */
 };
 
 static const pl_conv2d_kernels *kernels_of(pl_dtype dtype) {
@@ -82,7 +81,7 @@ static bool makes_pairs(const pl_conv2d_plan *plan) {
 
 bool pl_conv2d_suits_pairs(const pl_conv2d *g) {
   return pl_conv2d_is_plain(g) && g->kernel[0] == g->kernel[1] &&
-         (g->kernel[0] == 3 || g->kernel[0] == 5) && g->in_channels <= PAIRS_MOST_IN &&
+         (g->kernel[0] == 3 || g->kernel[0] == 5) && g->in_channels <= PL_CONV2D_PAIRS_MOST_IN &&
          g->out_channels >= PAIRS_FEWEST_OUT;
 }
 
@@ -98,6 +97,12 @@ static pl_conv2d_way way_of(const pl_conv2d_plan *plan) {
                          plan->to_channels <= kernels_of(plan->dtype)->dots_pairs &&
                          plan->from_channels >= lanes;
   return few_pairs ? PL_CONV2D_FEW_PAIRS : few ? PL_CONV2D_FEW : PL_CONV2D_TILES;
+}
+
+/* Rows before the pooling that are made at a time: by pairs two, so that these, and what they are made of,
+** stay in the first-level cache. */
+static int64_t pool_rows(const pl_conv2d_plan *plan, int64_t all) {
+  return plan->way == PL_CONV2D_PAIRS ? 2 : all;
 }
 
 static int64_t pass_tasks(const pl_conv2d_plan *plan) {
@@ -126,7 +131,7 @@ bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtyp
   plan->from_channels = backward ? g->out_channels : g->in_channels;
   plan->to_channels = backward ? g->in_channels : g->out_channels;
   plan->way = way_of(plan);
-  plan->direct = plan->way != PL_CONV2D_PAIRS; /* these read beyond a row's end */
+  plan->direct = true;
   plan->in_parts = plan->way == PL_CONV2D_FEW_PAIRS ||
                    (plan->way == PL_CONV2D_FEW && g->kernel[0] * g->kernel[1] <= MOST_RUNS);
   int64_t widest[2] = {0, 0}, most[2] = {1, 1}, tallest_step = 1, extent = 1;
@@ -165,7 +170,6 @@ bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtyp
 
   const int64_t taps = g->kernel[0] * g->kernel[1], phases = plan->phases[0] * plan->phases[1];
   const int64_t group = plan->from_channels / g->groups;
-  int64_t packed, window = 0;
   plan->runs_room = taps * (group / PL_CONV2D_LONGEST_RUN + 1);
   if (plan->depthwise) return true;
   const int64_t lanes = kernels_of(dtype)->lanes, points = g->kernel[1] + 1;
@@ -173,49 +177,39 @@ bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtyp
   if (plan->way == PL_CONV2D_FEW_PAIRS) plan->room = plan->from_channels; /* zeros */
   if (!pl_size_mul((pairs ? g->kernel[0] * points : taps) * group + phases,
                    g->groups * pl_conv2d_packed((int)lanes, 0, plan->to_channels / g->groups),
-                   &packed))
+                   &plan->packed))
     return false;
   if (!plan->direct) {
     const int64_t rows = (plan->rows - 1) * tallest_step + extent;
-    if (!pl_size_mul(rows, widest[1] * plan->from_channels, &window) ||
-        !pl_size_mul(window, plan->images, &window))
+    if (!pl_size_mul(rows, widest[1] * plan->from_channels, &plan->window) ||
+        !pl_size_mul(plan->window, plan->images, &plan->window))
       return false;
-    if (pairs) {
-      const int64_t apart = pl_conv2d_pairs_apart(most[1], plan->from_channels, lanes);
-      window += lanes + points * plan->from_channels;
-      if (!pl_size_mul(rows, points * apart, &plan->room)) return false;
-    }
+  }
+  if (plan->way == PL_CONV2D_PAIRS) {
+    const int64_t apart = pl_conv2d_pairs_apart(most[1], plan->from_channels, lanes);
+    if (!pl_size_mul(plan->rows + g->kernel[0] - 1, points * apart, &plan->room)) return false;
   }
   if (pooled) {
     plan->wide = pl_divide_up(g->out_channels, lanes) * lanes;
-    if (!pl_size_mul(plan->rows * plan->images, most[1] * plan->wide, &plan->before_pool))
-      return false;
+    const int64_t rows = pool_rows(plan, plan->images * plan->rows);
+    if (!pl_size_mul(rows, most[1] * plan->wide, &plan->before_pool)) return false;
   }
   plan->parts = g->groups > 1 || pooled || plan->way != PL_CONV2D_TILES
                     ? 1
-                    : pl_most(1, pl_least(4, packed * size / WEIGHT_BYTES));
-  plan->slots = pl_slots_for(pass_tasks(plan));
-  plan->window = window;
-  int64_t windows, befores, rooms;
-  if (!pl_size_mul(window, plan->slots, &windows) ||
-      !pl_size_mul(plan->before_pool, plan->slots, &befores) ||
-      !pl_size_mul(plan->room, plan->slots, &rooms))
-    return false;
-  plan->runs_at = 0;
+                    : pl_most(1, pl_least(4, plan->packed * size / WEIGHT_BYTES));
+  plan->packed_apart = plan->packed <= FEW_WEIGHT_BYTES / size;
   if (!pl_add_room(&plan->bytes, plan->runs_room, sizeof(pl_conv2d_run))) return false;
   plan->packed_at = plan->bytes;
-  if (packed <= FEW_WEIGHT_BYTES / size) {
-    pl_add_room(&plan->packed_apart, packed, (size_t)size);
-    plan->bytes += plan->packed_apart * (size_t)plan->slots;
-  } else if (!pl_add_room(&plan->bytes, packed, (size_t)size)) {
+  size_t *slot = &plan->slots.bytes;
+  if (!pl_add_room(plan->packed_apart ? slot : &plan->bytes, plan->packed, (size_t)size))
     return false;
-  }
-  plan->windows_at = plan->bytes;
-  if (!pl_add_room(&plan->bytes, windows, (size_t)size)) return false;
-  plan->before_pool_at = plan->bytes;
-  if (!pl_add_room(&plan->bytes, befores, (size_t)size)) return false;
-  plan->rooms_at = plan->bytes;
-  return pl_add_room(&plan->bytes, rooms, (size_t)size);
+  plan->window_at = *slot;
+  if (!pl_add_room(slot, plan->window, (size_t)size)) return false;
+  plan->before_pool_at = *slot;
+  if (!pl_add_room(slot, plan->before_pool, (size_t)size)) return false;
+  plan->room_at = *slot;
+  return pl_add_room(slot, plan->room, (size_t)size) &&
+         pl_add_slots(&plan->bytes, &plan->slots, pass_tasks(plan));
 }
 
 /* One phase of a pass. */
@@ -230,7 +224,6 @@ typedef struct {
   int64_t runs, depth, group_packed; /* numbers of a group's packed weights */
   pl_conv2d_run *run;
   bool add, relu;
-  pl_slots *slots;
 } pass_job;
 
 /* Where the numbers of a patch lie, from its first tap on. */
@@ -308,13 +301,13 @@ static int64_t all_pieces(const pass_job *job) {
 }
 
 /* The packed weights for one who has that slot. */
-static const char *packed_for(const pass_job *job, int64_t slot) {
-  if (job->plan->packed_apart == 0) return job->packed;
+static const char *packed_for(const pass_job *job, char *slot) {
+  if (!job->plan->packed_apart) return job->packed;
   pass_job own = *job;
-  own.packed += (size_t)slot * job->plan->packed_apart;
-  const int64_t pieces = pl_slots_first(job->slots, slot) ? all_pieces(job) : 0;
+  own.packed = slot;
+  const int64_t pieces = pl_is_first_chunk() ? all_pieces(job) : 0;
   for (int64_t piece = 0; piece < pieces; piece++) pack_task(&own, piece);
-  return own.packed;
+  return slot;
 }
 
 /* y, which := the largest of each 2×2 pixels of a strip's rows, which lie in `before`. */
@@ -396,7 +389,7 @@ static void gather_parts(const pass_job *job, pl_conv2d_gather g, int64_t row, i
 static void gather_few_pairs(const pass_job *job, pl_conv2d_gather g, int64_t y, const char *from,
                              char *to) {
   const pl_conv2d_plan *plan = job->plan;
-  g.room = job->workspace + plan->rooms_at;
+  if (pl_is_first_chunk()) memset(g.room, 0, (size_t)plan->room * pl_dtype_size(plan->dtype));
   g.origin[0] = y;
   g.origin[1] = job->axis[1].origin;
   memcpy(g.size, plan->from, sizeof g.size);
@@ -404,17 +397,27 @@ static void gather_few_pairs(const pass_job *job, pl_conv2d_gather g, int64_t y,
 }
 
 /* To memory of the slot, and from there the largest of each 2×2 pixels. */
-static void gather_pooled(const pass_job *job, pl_conv2d_gather g, int64_t slot, int64_t image,
+static void gather_pooled(const pass_job *job, pl_conv2d_gather g, char *before, int64_t image,
                           int64_t row, const char *from) {
   const pl_conv2d_plan *plan = job->plan;
-  char *before = job->workspace + plan->before_pool_at +
-                 (size_t)slot * (size_t)plan->before_pool * pl_dtype_size(plan->dtype);
+  const int64_t size = (int64_t)pl_dtype_size(plan->dtype), images = g.images, rows = g.rows;
+  const bool pairs = plan->way == PL_CONV2D_PAIRS;
+  const int64_t made_row = pairs ? plan->room / (plan->rows + g.runs - 1) * size : 0;
+  char *const room = g.room;
+  g.images = pairs ? 1 : images;
+  g.rows = pool_rows(plan, rows);
   g.channels = g.out_pixel = plan->wide; /* the packed weights end in zeros */
   g.out_row = g.pixels * plan->wide;
   g.out_image = g.rows * g.out_row;
   g.relu = false;
-  job->kernels->gather(&g, from, before);
-  pool_strip(job, before, image, g.images, row, g.rows);
+  for (int64_t i = 0; i < images; i += g.images) {
+    for (int64_t r = 0; r < rows; r += g.rows) {
+      g.made = r > 0 ? g.runs - 1 : 0;
+      g.room = room + r * made_row;
+      job->kernels->gather(&g, from + (i * g.in_image + r * g.in_row) * size, before);
+      pool_strip(job, before, image + i, g.images, row + r, g.rows);
+    }
+  }
 }
 
 static void gather_groups(const pass_job *job, pl_conv2d_gather g, const char *from, char *to) {
@@ -465,20 +468,22 @@ static void pass_task(void *context, int64_t chunk) {
                              .relu = job->relu,
                              .way = plan->way,
                              .columns = g->kernel[1]};
-  const int64_t slot = pl_slots_take(job->slots);
+  char *const slot = pl_slot_of(&plan->slots, job->workspace);
   gather.packed = packed_for(job, slot);
+  gather.room = slot + plan->room_at;
   const char *const image_from = from;
   if (plan->direct) {
     from += (y * plan->from[1] + ax->origin) * plan->from_channels * size;
+    gather.end = job->from + g->batch * from_image * size;
   } else {
-    char *window = job->workspace + plan->windows_at + (size_t)(slot * plan->window * size);
+    char *window = slot + plan->window_at;
     const int64_t tall = span(ay, rows);
     gather.in_image = tall * job->width * plan->from_channels;
     for (int64_t i = 0; i < images; i++)
       pl_copy_window(window + i * gather.in_image * size, from + i * from_image * size, plan->from,
                      plan->from_channels * size, y, ax->origin, tall, job->width);
     from = window;
-    gather.room = job->workspace + plan->rooms_at + (size_t)(slot * plan->room * size);
+    gather.end = window + plan->window * size;
   }
   char *to = job->to + (image * to_image + (ay->out_start + row * ay->out_step) * to_row +
                         ax->out_start * plan->to_channels) *
@@ -488,10 +493,9 @@ static void pass_task(void *context, int64_t chunk) {
   else if (plan->in_parts)
     gather_parts(job, gather, row, rows, image_from, to);
   else if (plan->pooled)
-    gather_pooled(job, gather, slot, image, row, from);
+    gather_pooled(job, gather, slot + plan->before_pool_at, image, row, from);
   else
     gather_groups(job, gather, from, to);
-  pl_slots_give(job->slots, slot);
 }
 
 static void run_pass(pass_job *job) {
@@ -499,7 +503,7 @@ static void run_pass(pass_job *job) {
   const pl_conv2d *g = plan->g;
   if (g->batch == 0) return;
   job->kernels = kernels_of(plan->dtype);
-  job->run = (pl_conv2d_run *)(void *)(job->workspace + plan->runs_at);
+  job->run = (pl_conv2d_run *)(void *)job->workspace;
   job->packed = job->workspace + plan->packed_at;
   for (int64_t phase = 0; phase < plan->phases[0] * plan->phases[1]; phase++) {
     job->axis[0] = make_axis(plan, 0, phase / plan->phases[1]);
@@ -513,13 +517,8 @@ static void run_pass(pass_job *job) {
     if (makes_pairs(plan)) job->depth = job->depth / g->kernel[1] * (g->kernel[1] + 1);
     job->group_packed =
         pl_conv2d_packed(job->kernels->lanes, job->depth, plan->to_channels / g->groups);
-    if (plan->way == PL_CONV2D_FEW_PAIRS)
-      memset(job->workspace + plan->rooms_at, 0, (size_t)plan->room * pl_dtype_size(plan->dtype));
-    if (plan->packed_apart == 0) pl_parallel_for(all_pieces(job), pack_task, job);
-    pl_slots slots;
-    pl_slots_open(&slots, plan->slots);
-    job->slots = &slots;
-    pl_parallel_for(pass_tasks(plan), pass_task, job);
+    if (!plan->packed_apart) pl_parallel_for(all_pieces(job), pack_task, job);
+    pl_parallel_slots(pass_tasks(plan), plan->slots.count, pass_task, job);
   }
 }
 

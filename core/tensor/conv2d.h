@@ -11,6 +11,7 @@
 #include "kernels/conv2d.h"
 #include "tensor/kernel_pairs.h"
 #include "tensor/tensor.h"
+#include "tensor/window.h"
 #include "tensor/winograd.h"
 #include "tensor/winograd_few.h"
 
@@ -30,14 +31,16 @@ typedef struct pl_conv2d_plan {
   bool in_parts; /* or what of them stays inside is */
   pl_conv2d_way way;
   int64_t from[2], from_channels, to[2], to_channels;
-  int64_t phases[2];                /* the strides, backwards; one of them is one stride-1 pass */
-  int64_t images, rows, strips;     /* of an image's rows, to a task */
-  int64_t parts;                    /* of the output channels, when the weights are many */
-  int64_t window, slots, runs_room; /* numbers of a padded strip; how many strips at a time */
-  int64_t wide, before_pool;        /* numbers of a pixel before the pooling, and of a strip */
-  int64_t room;                     /* numbers of a strip that pairs need */
-  size_t packed_apart;              /* of few weights, which each slot has for itself; else 0 */
-  size_t runs_at, packed_at, windows_at, before_pool_at, rooms_at, bytes;
+  int64_t phases[2];                 /* the strides, backwards; one of them is one stride-1 pass */
+  int64_t images, rows, strips;      /* of an image's rows, to a task */
+  int64_t parts;                     /* of the output channels, when the weights are many */
+  int64_t runs_room, packed, window; /* numbers of the packed weights, and of a padded strip */
+  int64_t wide, before_pool;         /* numbers of a pixel before the pooling, and of a strip */
+  int64_t room;                      /* numbers of a strip that pairs need */
+  bool packed_apart;                 /* few weights, which each thread packs for itself */
+  size_t packed_at, bytes;           /* of all; the runs come first */
+  size_t window_at, before_pool_at, room_at; /* in a slot, after the weights packed apart */
+  pl_slots slots;
   bool winograd, winograd_few; /* then the pass is this one */
   pl_winograd_plan by_winograd;
   pl_winograd_few_plan by_winograd_few;
@@ -65,8 +68,9 @@ typedef struct pl_conv2d_kernel_plan {
   bool depthwise, direct, copied; /* copied: dy, into whole vectors */
   int64_t batch_parts, channel_parts, row_parts;
   int64_t images, rows; /* of a strip */
-  int64_t window[2], window_room, d_room, slots;
-  size_t slot_bytes, slots_at, bytes;
+  int64_t window[2], window_room, d_room;
+  pl_slots slots;
+  size_t bytes;
   bool winograd, winograd_few, pairs;
   pl_winograd_plan by_winograd;
   pl_winograd_few_plan by_winograd_few;

@@ -92,7 +92,6 @@ bool pl_conv2d_kernel_plan_make(pl_conv2d_kernel_plan *plan, const pl_conv2d *g,
     plan->images =
         pl_least(pl_divide_up(STRIP_PIXELS, pixels), pl_divide_up(g->batch, plan->batch_parts));
   }
-  plan->slots = pl_slots_for(kernel_tasks(plan));
   plan->window[0] = span(g, 0, plan->rows);
   plan->window[1] = plan->direct ? g->in[1] : wide;
   if (!plan->direct &&
@@ -102,12 +101,11 @@ bool pl_conv2d_kernel_plan_make(pl_conv2d_kernel_plan *plan, const pl_conv2d *g,
   if (plan->copied && !pl_size_mul(plan->images * plan->rows, g->out[1] * part, &plan->d_room))
     return false;
   const int64_t runs = plan->images * plan->rows, bands = g->kernel[0] * g->kernel[1];
-  if (!pl_add_room(&plan->slot_bytes, plan->window_room, (size_t)size) ||
-      !pl_add_room(&plan->slot_bytes, plan->d_room, (size_t)size) ||
-      !pl_add_room(&plan->slot_bytes, runs + bands, sizeof(pl_conv2d_run)))
+  if (!pl_add_room(&plan->slots.bytes, plan->window_room, (size_t)size) ||
+      !pl_add_room(&plan->slots.bytes, plan->d_room, (size_t)size) ||
+      !pl_add_room(&plan->slots.bytes, runs + bands, sizeof(pl_conv2d_run)))
     return false;
-  plan->slots_at = plan->bytes;
-  return pl_add_room(&plan->bytes, plan->slots, plan->slot_bytes);
+  return pl_add_slots(&plan->bytes, &plan->slots, kernel_tasks(plan));
 }
 
 typedef struct {
@@ -115,7 +113,6 @@ typedef struct {
   const char *x, *dy;
   char *dkernel, *workspace;
   bool add;
-  pl_slots *slots;
 } kernel_job;
 
 /* Where the batch's part adds its sums up: the first one in the result itself. */
@@ -187,8 +184,7 @@ static void kernel_task(void *context, int64_t chunk) {
   const int64_t c0 = vector * lanes, channels = pl_least(end_vector * lanes, group_channels) - c0;
   const int64_t first_channel = group * group_channels + c0;
 
-  const int64_t slot = pl_slots_take(job->slots);
-  char *window = job->workspace + plan->slots_at + (size_t)slot * plan->slot_bytes;
+  char *window = pl_slot_of(&plan->slots, job->workspace);
   size_t offset = 0;
   pl_add_room(&offset, plan->window_room, (size_t)size);
   char *copy = window + offset;
@@ -243,7 +239,6 @@ static void kernel_task(void *context, int64_t chunk) {
       outer.add = true;
     }
   }
-  pl_slots_give(job->slots, slot);
 }
 
 void pl_conv2d_backward_kernel(const pl_conv2d_kernel_plan *plan, const void *x, const void *dy,
@@ -267,14 +262,10 @@ void pl_conv2d_backward_kernel(const pl_conv2d_kernel_plan *plan, const void *x,
     if (!add) memset(dkernel, 0, (size_t)pl_conv2d_kernel_numbers(g) * pl_dtype_size(plan->dtype));
     return;
   }
-  if (plan->depthwise) {
+  if (plan->depthwise)
     pl_parallel_for(plan->batch_parts, depthwise_task, &job);
-  } else {
-    pl_slots slots;
-    pl_slots_open(&slots, plan->slots);
-    job.slots = &slots;
-    pl_parallel_for(kernel_tasks(plan), kernel_task, &job);
-  }
+  else
+    pl_parallel_slots(kernel_tasks(plan), plan->slots.count, kernel_task, &job);
   const int64_t n = pl_conv2d_kernel_numbers(g);
   if (plan->batch_parts > 1)
     pl_join_parts((pl_join){plan->dtype, n, plan->batch_parts - 1, n, workspace, dkernel, true});

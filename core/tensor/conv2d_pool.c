@@ -88,13 +88,11 @@ bool pl_conv2d_pool_plan_make(pl_conv2d_pool_plan *plan, const pl_conv2d *g, pl_
     return false;
   plan->shared_at = plan->bytes;
   if (!pl_add_room(&plan->bytes, plan->lists, sizeof(int32_t))) return false;
-  plan->slots_at = plan->bytes;
-  plan->slots = pl_slots_for(by_data ? g->batch : plan->batch_parts);
-  return pl_add_room(&plan->slot_bytes, plan->window_room, (size_t)size) &&
-         pl_add_room(&plan->slot_bytes, plan->entries, (size_t)kernels->entry_bytes) &&
-         pl_add_room(&plan->slot_bytes, plan->lists, sizeof(int32_t)) &&
-         pl_add_room(&plan->slot_bytes, places, sizeof(int32_t)) &&
-         pl_add_room(&plan->bytes, plan->slots, plan->slot_bytes);
+  return pl_add_room(&plan->slots.bytes, plan->window_room, (size_t)size) &&
+         pl_add_room(&plan->slots.bytes, plan->entries, (size_t)kernels->entry_bytes) &&
+         pl_add_room(&plan->slots.bytes, plan->lists, sizeof(int32_t)) &&
+         pl_add_room(&plan->slots.bytes, places, sizeof(int32_t)) &&
+         pl_add_slots(&plan->bytes, &plan->slots, by_data ? g->batch : plan->batch_parts);
 }
 
 typedef struct {
@@ -105,7 +103,6 @@ typedef struct {
   char *out, *workspace; /* out: dkernel or dx */
   int32_t *place;        /* of each list's sum */
   bool add;
-  pl_slots *slots;
 } pool_job;
 
 /* The memory of one task. */
@@ -114,9 +111,9 @@ typedef struct {
   int32_t *count, *from;
 } slot_room;
 
-static slot_room room_of(const pool_job *job, int64_t slot) {
+static slot_room room_of(const pool_job *job) {
   const pl_conv2d_pool_plan *plan = job->plan;
-  char *start = job->workspace + plan->slots_at + (size_t)slot * plan->slot_bytes;
+  char *start = pl_slot_of(&plan->slots, job->workspace);
   size_t at[3] = {0};
   pl_add_room(&at[0], plan->window_room, pl_dtype_size(plan->dtype));
   at[1] = at[0];
@@ -167,8 +164,7 @@ static void kernel_task(void *context, int64_t part) {
   const int64_t channels = g->in_channels, wide = row_wide(plan);
   const int64_t columns = plan->direct ? g->in[1] : plan->window[1], row = columns * channels;
   const int32_t quad[4] = {0, (int32_t)channels, (int32_t)row, (int32_t)(row + channels)};
-  const int64_t slot = pl_slots_take(job->slots);
-  const slot_room room = room_of(job, slot);
+  const slot_room room = room_of(job);
   char *sums = job->workspace + part * plan->sums * size;
   memset(sums, 0, (size_t)(plan->sums * size));
   int64_t image;
@@ -206,7 +202,6 @@ static void kernel_task(void *context, int64_t part) {
       sum_lists(job, s, row, 0, wide);
     }
   }
-  pl_slots_give(job->slots, slot);
 }
 
 /* A row of the kernel: channels last again. */
@@ -230,10 +225,7 @@ void pl_conv2d_pool_backward_kernel(const pl_conv2d_pool_plan *plan, const void 
   job.place = (int32_t *)(void *)(job.workspace + plan->shared_at);
   for (int64_t c = 0; c < g->out_channels; c++)
     job.place[c] = (int32_t)(c * g->kernel[0] * row_wide(plan));
-  pl_slots slots;
-  pl_slots_open(&slots, plan->slots);
-  job.slots = &slots;
-  pl_parallel_for(plan->batch_parts, kernel_task, &job);
+  pl_parallel_slots(plan->batch_parts, plan->slots.count, kernel_task, &job);
   if (plan->batch_parts > 1) {
     char *others = job.workspace + plan->sums * (int64_t)pl_dtype_size(plan->dtype);
     pl_join_parts((pl_join){plan->dtype, plan->sums, plan->batch_parts - 1, plan->sums, others,
@@ -277,8 +269,7 @@ static void data_task(void *context, int64_t image) {
   const int64_t size = (int64_t)pl_dtype_size(plan->dtype), channels = g->in_channels;
   const int64_t row = plan->window[1] * channels, wide = piece_wide(plan);
   const int64_t channel = g->kernel[0] * wide, pixels = plan->out[0] * plan->out[1];
-  const int64_t slot = pl_slots_take(job->slots);
-  const slot_room room = room_of(job, slot);
+  const slot_room room = room_of(job);
   memset(room.window, 0, (size_t)(plan->window_room * size));
   const int64_t at = image * pixels * g->out_channels;
   job->kernels->by_place(pixels, g->out_channels, job->dy + at * size, job->which + at, channel,
@@ -302,7 +293,6 @@ static void data_task(void *context, int64_t image) {
                       out + y * g->in[1] * channels * size, 0, job->add ? 0 : g->in[1] * channels,
                       job->add);
   }
-  pl_slots_give(job->slots, slot);
 }
 
 void pl_conv2d_pool_backward_data(const pl_conv2d_pool_plan *plan, const void *dy,
@@ -320,11 +310,8 @@ void pl_conv2d_pool_backward_data(const pl_conv2d_pool_plan *plan, const void *d
         *place++ = (int32_t)(((2 * y + q / 2) * plan->window[1] + 2 * x + q % 2) * g->in_channels);
     }
   }
-  pl_slots slots;
-  pl_slots_open(&slots, plan->slots);
-  job.slots = &slots;
   pl_parallel_for(pl_divide_up(g->out_channels, LAY_CHANNELS), take_kernel_task, &job);
-  pl_parallel_for(g->batch, data_task, &job);
+  pl_parallel_slots(g->batch, plan->slots.count, data_task, &job);
 }
 
 /* }==== */

@@ -11,18 +11,20 @@
 
 #include "kernels/conv2d.h"
 #include "tensor/tensor.h"
+#include "tensor/window.h"
 
 typedef struct pl_conv2d_pool_plan {
   const pl_conv2d *g;
   pl_dtype dtype;
-  bool by_data, direct;       /* direct: no patch leaves the image */
-  int64_t out[2], window[2];  /* after the pooling; pixels of a padded strip */
-  int64_t bands, groups;      /* kernel rows that a sum takes at a time; how many times */
-  int64_t vectors, pieces;    /* of a kernel row; pieces of it that a sum takes at a time */
-  int64_t rows, images;       /* of a strip, after the pooling */
-  int64_t batch_parts, slots; /* by kernel: partial sums */
+  bool by_data, direct;      /* direct: no patch leaves the image */
+  int64_t out[2], window[2]; /* after the pooling; pixels of a padded strip */
+  int64_t bands, groups;     /* kernel rows that a sum takes at a time; how many times */
+  int64_t vectors, pieces;   /* of a kernel row; pieces of it that a sum takes at a time */
+  int64_t rows, images;      /* of a strip, after the pooling */
+  int64_t batch_parts;       /* by kernel: partial sums */
   int64_t window_room, entries, lists, sums;
-  size_t shared_at, slots_at, slot_bytes, bytes;
+  pl_slots slots;
+  size_t shared_at, bytes;
 } pl_conv2d_pool_plan;
 
 /* False when the workspace would not fit memory. */

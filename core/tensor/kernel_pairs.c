@@ -34,21 +34,21 @@ bool pl_kernel_pairs_plan_make(pl_kernel_pairs_plan *plan, const pl_conv2d *g, p
   const int64_t row_bytes = (points * apart + g->out[1] * g->out_channels) * size;
   plan->rows = pl_most(1, pl_least(g->out[0], STRIP_BYTES / row_bytes));
   plan->rows = pl_divide_up(g->out[0], pl_divide_up(g->out[0], plan->rows));
-  plan->slots = pl_slots_for(plan->parts);
   plan->sums =
       points * g->kernel[0] * g->in_channels * pl_divide_up(g->out_channels, lanes) * lanes;
   const int64_t tall = plan->rows + g->kernel[0] - 1;
-  if (!pl_size_mul(tall, plan->width * g->in_channels, &plan->window_room) ||
+  /* images are read where they lie, unless there is padding, or a pair's second pixel is not there */
+  plan->direct = g->before[0] == 0 && g->before[1] == 0 && g->in[1] == plan->width &&
+                 g->out[0] + g->kernel[0] - 1 == g->in[0];
+  if (!pl_size_mul(plan->direct ? 0 : tall, plan->width * g->in_channels, &plan->window_room) ||
       !pl_size_mul(tall, points * apart, &plan->room))
     return false;
-  plan->window_room += lanes + points * g->in_channels; /* that are read beyond */
   if (!pl_add_room(&plan->bytes, (plan->parts - 1) * pl_conv2d_kernel_numbers(g), (size_t)size) ||
-      !pl_add_room(&plan->slot_bytes, plan->window_room, (size_t)size) ||
-      !pl_add_room(&plan->slot_bytes, plan->room, (size_t)size) ||
-      !pl_add_room(&plan->slot_bytes, plan->sums, (size_t)size))
+      !pl_add_room(&plan->slots.bytes, plan->window_room, (size_t)size) ||
+      !pl_add_room(&plan->slots.bytes, plan->room, (size_t)size) ||
+      !pl_add_room(&plan->slots.bytes, plan->sums, (size_t)size))
     return false;
-  plan->slots_at = plan->bytes;
-  return pl_add_room(&plan->bytes, plan->slots, plan->slot_bytes);
+  return pl_add_slots(&plan->bytes, &plan->slots, plan->parts);
 }
 
 typedef struct {
@@ -56,7 +56,6 @@ typedef struct {
   const char *x, *dy;
   char *dkernel, *workspace;
   bool add;
-  pl_slots *slots;
 } pairs_job;
 
 static void pairs_task(void *context, int64_t part) {
@@ -65,8 +64,7 @@ static void pairs_task(void *context, int64_t part) {
   const pl_conv2d *g = plan->g;
   const pl_conv2d_outer_pairs_kernels *kernels = pl_kernels_get()->outer_pairs[plan->dtype];
   const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
-  const int64_t slot = pl_slots_take(job->slots);
-  char *window = job->workspace + plan->slots_at + (size_t)slot * plan->slot_bytes;
+  char *window = pl_slot_of(&plan->slots, job->workspace);
   size_t offset = 0;
   pl_add_room(&offset, plan->window_room, (size_t)size);
   char *room = window + offset;
@@ -78,6 +76,8 @@ static void pairs_task(void *context, int64_t part) {
                                  .in_channels = g->in_channels,
                                  .channels = g->out_channels,
                                  .in_row = plan->width * g->in_channels};
+  outer.end = plan->direct ? job->x + g->batch * g->in[0] * g->in[1] * g->in_channels * size
+                           : window + plan->window_room * size;
   int64_t image;
   const int64_t end = pl_part(g->batch, plan->parts, part, &image);
   for (; image < end; image++) {
@@ -85,26 +85,24 @@ static void pairs_task(void *context, int64_t part) {
     const char *dy = job->dy + image * g->out[0] * g->out[1] * g->out_channels * size;
     for (int64_t row = 0; row < g->out[0]; row += plan->rows) {
       outer.rows = pl_least(plan->rows, g->out[0] - row);
-      pl_copy_window(window, x, g->in, g->in_channels * size, row - g->before[0], -g->before[1],
-                     outer.rows + g->kernel[0] - 1, plan->width);
-      kernels->add(&outer, window, dy + row * g->out[1] * g->out_channels * size, room, sums);
+      const char *in = plan->direct ? x + row * outer.in_row * size : window;
+      if (!plan->direct)
+        pl_copy_window(window, x, g->in, g->in_channels * size, row - g->before[0], -g->before[1],
+                       outer.rows + g->kernel[0] - 1, plan->width);
+      kernels->add(&outer, in, dy + row * g->out[1] * g->out_channels * size, room, sums);
     }
   }
   const bool first = part == 0; /* in the result itself, the others follow in the workspace */
   kernels->end(&outer, sums, first && job->add,
                first ? job->dkernel
                      : job->workspace + (part - 1) * pl_conv2d_kernel_numbers(g) * size);
-  pl_slots_give(job->slots, slot);
 }
 
 void pl_kernel_pairs(const pl_kernel_pairs_plan *plan, const void *x, const void *dy, bool add,
                      void *dkernel, void *workspace) {
   pairs_job job = {.plan = plan, .x = x, .dy = dy, .dkernel = dkernel, .add = add};
   job.workspace = workspace;
-  pl_slots slots;
-  pl_slots_open(&slots, plan->slots);
-  job.slots = &slots;
-  pl_parallel_for(plan->parts, pairs_task, &job);
+  pl_parallel_slots(plan->parts, plan->slots.count, pairs_task, &job);
   const int64_t n = pl_conv2d_kernel_numbers(plan->g);
   pl_join_parts((pl_join){plan->dtype, n, plan->parts - 1, n, workspace, dkernel, true});
 }

@@ -11,13 +11,16 @@
 
 #include "kernels/conv2d.h"
 #include "tensor/tensor.h"
+#include "tensor/window.h"
 
 typedef struct pl_kernel_pairs_plan {
   const pl_conv2d *g;
   pl_dtype dtype;
-  int64_t parts, rows, slots; /* partial sums; rows of an image at a time */
+  bool direct;
+  int64_t parts, rows; /* partial sums; rows of an image at a time */
   int64_t width, window_room, room, sums;
-  size_t slots_at, slot_bytes, bytes;
+  pl_slots slots;
+  size_t bytes;
 } pl_kernel_pairs_plan;
 
 /* Whether the gradient, of a convolution that suits pairs, is better made this way. */

@@ -7,39 +7,25 @@
 
 #include "kernels/kernels.h"
 
-enum { JOIN_GRAIN = 16384 };
-
-int64_t pl_slots_for(int64_t tasks) {
-  return pl_most(1, pl_least(tasks, pl_least(pl_threads(), PL_MAX_THREADS)));
-}
-
-void pl_slots_open(pl_slots *slots, int64_t count) {
-  slots->count = count;
-  for (int64_t i = 0; i < count; i++) {
-    atomic_flag_clear(&slots->slot[i].taken);
-    slots->slot[i].used = false;
-  }
-}
-
-int64_t pl_slots_take(pl_slots *slots) {
-  for (int64_t i = pl_thread_index() % slots->count;; i = (i + 1) % slots->count) {
-    if (!atomic_flag_test_and_set(&slots->slot[i].taken)) return i;
-  }
-}
-
-bool pl_slots_first(pl_slots *slots, int64_t slot) {
-  const bool used = slots->slot[slot].used;
-  slots->slot[slot].used = true;
-  return !used;
-}
-
-void pl_slots_give(pl_slots *slots, int64_t slot) { atomic_flag_clear(&slots->slot[slot].taken); }
+enum { JOIN_GRAIN = 16384, APART = 4096 };
 
 bool pl_add_room(size_t *bytes, int64_t count, size_t size) {
   int64_t room;
   if (!pl_size_mul(count, (int64_t)size, &room) || room > (INT64_C(1) << 48)) return false;
   *bytes += ((size_t)room + 63) & ~(size_t)63;
   return true;
+}
+
+bool pl_add_slots(size_t *bytes, pl_slots *slots, int64_t tasks) {
+  slots->count = pl_most(1, pl_least(tasks, pl_threads()));
+  slots->bytes += APART;
+  slots->at = *bytes + APART;
+  *bytes = slots->at;
+  return pl_add_room(bytes, slots->count, slots->bytes);
+}
+
+char *pl_slot_of(const pl_slots *slots, char *workspace) {
+  return workspace + slots->at + (size_t)pl_slot(slots->count) * slots->bytes;
 }
 
 void pl_copy_window(char *out, const char *image, const int64_t size[2], int64_t pixel_bytes,

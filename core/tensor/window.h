@@ -5,7 +5,6 @@
 #ifndef PL_WINDOW_H
 #define PL_WINDOW_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,23 +12,17 @@
 #include "runtime/pool.h"
 #include "tensor/tensor.h"
 
-/* Memory for as many tasks as run at a time; which task gets which slot changes no bit. */
+/* Memory for as many threads as are at work, in a workspace: `bytes` of it each, as pl_add_room counts. */
 typedef struct pl_slots {
-  int64_t count; /* at most PL_MAX_THREADS */
-  struct {
-    _Alignas(64)
-        atomic_flag taken; /* a line of the cache each: threads do not wait for one another's */
-    bool used;
-  } slot[PL_MAX_THREADS];
+  int64_t count;
+  size_t bytes, at;
 } pl_slots;
 
-/* How many so many tasks need. */
-int64_t pl_slots_for(int64_t tasks);
-void pl_slots_open(pl_slots *slots, int64_t count);
-int64_t pl_slots_take(pl_slots *slots);
-/* Whether the slot, which is taken, is asked for the first time since they were opened. */
-bool pl_slots_first(pl_slots *slots, int64_t slot);
-void pl_slots_give(pl_slots *slots, int64_t slot);
+/* Those of so many tasks, at the end of a workspace of *bytes. They lie apart: a processor fetches the lines
+** after those that it reads, and must not take them from the thread that writes there. */
+bool pl_add_slots(size_t *bytes, pl_slots *slots, int64_t tasks);
+/* The running thread's. */
+char *pl_slot_of(const pl_slots *slots, char *workspace);
 
 /* *bytes += count * size, up to a multiple of 64; false when memory cannot hold that. */
 bool pl_add_room(size_t *bytes, int64_t count, size_t size);

@@ -123,7 +123,6 @@ bool pl_winograd_plan_make(pl_winograd_plan *plan, const pl_conv2d *g, pl_dtype 
   const int64_t together = plan->whole ? plan->tiles : plan->task_tiles;
   plan->from_apart = apart(together, plan->from_step, size);
   plan->to_apart = apart(together, plan->to_step, size);
-  plan->slots = plan->whole ? 1 : pl_slots_for(plan->channel_parts * plan->tasks);
   /* shared: zeros for pixels outside; the runs of a product; the kernel's matrices or their sums */
   plan->runs = pl_divide_up(plan->from_channels, PL_CONV2D_LONGEST_RUN);
   if (!pl_add_room(&plan->bytes, plan->runs, sizeof(pl_conv2d_run))) return false;
@@ -133,10 +132,10 @@ bool pl_winograd_plan_make(pl_winograd_plan *plan, const pl_conv2d *g, pl_dtype 
   plan->matrices_at = plan->bytes;
   if (!pl_add_room(&plan->bytes, plan->parts * plan->points * plan->kernel_apart, (size_t)size))
     return false;
-  plan->slots_at = plan->bytes;
-  return pl_add_room(&plan->slot_bytes, plan->points * (plan->from_apart + plan->to_apart),
+  return pl_add_room(&plan->slots.bytes, plan->points * (plan->from_apart + plan->to_apart),
                      (size_t)size) &&
-         pl_add_room(&plan->bytes, plan->slots, plan->slot_bytes);
+         pl_add_slots(&plan->bytes, &plan->slots,
+                      plan->whole ? 1 : plan->channel_parts * plan->tasks);
 }
 
 /* }==== Tiles ==== {*/
@@ -150,10 +149,9 @@ typedef struct {
   uint8_t *which;
   const pl_conv2d_run *run;
   bool relu, add;
-  pl_slots *slots;
 } winograd_job;
 
-static winograd_job make_job(const pl_winograd_plan *plan, void *workspace, pl_slots *slots) {
+static winograd_job make_job(const pl_winograd_plan *plan, void *workspace) {
   winograd_job job = {.plan = plan, .workspace = workspace};
   job.kernels = pl_kernels_get()->winograd[plan->dtype][plan->tile];
   pl_conv2d_run *run = workspace;
@@ -167,8 +165,6 @@ static winograd_job make_job(const pl_winograd_plan *plan, void *workspace, pl_s
   char *zeros = job.workspace + plan->zeros_at;
   memset(zeros, 0, (size_t)pl_most(plan->from_wide, plan->to_wide) * pl_dtype_size(plan->dtype));
   job.zeros = zeros;
-  pl_slots_open(slots, plan->slots);
-  job.slots = slots;
   return job;
 }
 
@@ -317,8 +313,8 @@ static void pass_task(void *context, int64_t chunk) {
   const int64_t size = (int64_t)pl_dtype_size(plan->dtype), part = chunk / plan->tasks;
   int64_t first;
   const int64_t end = pl_part(plan->tiles, plan->tasks, chunk % plan->tasks, &first);
-  const int64_t count = end - first, slot = pl_slots_take(job->slots);
-  char *v = job->workspace + plan->slots_at + (size_t)slot * plan->slot_bytes;
+  const int64_t count = end - first;
+  char *v = pl_slot_of(&plan->slots, job->workspace);
   char *m = v + plan->points * plan->from_apart * size;
   take_tiles(job, first, count, v);
   pl_conv2d_gather product = {.images = 1,
@@ -338,14 +334,12 @@ static void pass_task(void *context, int64_t chunk) {
                                                  m + t * plan->to_apart * size);
   }
   (plan->pass == PL_CONV2D_POOLED ? give_pooled : give_tiles)(job, part, first, count, m);
-  pl_slots_give(job->slots, slot);
 }
 
 void pl_winograd_pass(const pl_winograd_plan *plan, const void *from, const void *kernel,
                       const void *bias, bool relu, bool add, void *to, uint8_t *which,
                       void *workspace) {
-  pl_slots slots;
-  winograd_job job = make_job(plan, workspace, &slots);
+  winograd_job job = make_job(plan, workspace);
   job.from = from;
   job.kernel = kernel;
   job.bias = bias;
@@ -354,7 +348,7 @@ void pl_winograd_pass(const pl_winograd_plan *plan, const void *from, const void
   job.to = to;
   job.which = which;
   pl_parallel_for(plan->channel_parts * pack_pieces(plan) + 1, pack_task, &job);
-  pl_parallel_for(plan->channel_parts * plan->tasks, pass_task, &job);
+  pl_parallel_slots(plan->channel_parts * plan->tasks, plan->slots.count, pass_task, &job);
 }
 
 /* }==== Backwards by kernel ==== {*/
@@ -399,8 +393,7 @@ static void kernel_task(void *context, int64_t part) {
   winograd_job *job = context;
   const pl_winograd_plan *plan = job->plan;
   const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
-  const int64_t slot = pl_slots_take(job->slots);
-  char *v = job->workspace + plan->slots_at + (size_t)slot * plan->slot_bytes;
+  char *v = pl_slot_of(&plan->slots, job->workspace);
   char *d = v + plan->points * plan->from_apart * size;
   char *sums = job->matrices + part * plan->points * plan->kernel_apart * size;
   int64_t start;
@@ -412,7 +405,6 @@ static void kernel_task(void *context, int64_t part) {
       sum_products(job, t, (pl_conv2d_run){.length = plan->from_channels}, count, v, d,
                    first > start, sums);
   }
-  pl_slots_give(job->slots, slot);
 }
 
 /* Some of all tiles. */
@@ -422,7 +414,7 @@ static void take_both_task(void *context, int64_t chunk) {
   const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
   int64_t first;
   const int64_t end = pl_part(plan->tiles, plan->tasks, chunk, &first);
-  char *v = job->workspace + plan->slots_at, *d = v + plan->points * plan->from_apart * size;
+  char *v = job->workspace + plan->slots.at, *d = v + plan->points * plan->from_apart * size;
   take_both(job, first, end - first, v + first * plan->from_step * size,
             d + first * plan->to_step * size);
 }
@@ -438,7 +430,7 @@ static void sum_task(void *context, int64_t chunk) {
   const int64_t first = chunk % pieces * SUM_ROWS;
   int64_t tile;
   const int64_t end = pl_part(plan->tiles, plan->parts, part, &tile);
-  const char *v = job->workspace + plan->slots_at, *d = v + plan->points * plan->from_apart * size;
+  const char *v = job->workspace + plan->slots.at, *d = v + plan->points * plan->from_apart * size;
   const pl_conv2d_run rows = {.start = first,
                               .length = pl_least(SUM_ROWS, plan->from_channels - first)};
   sum_products(job, t, rows, end - tile, v + tile * plan->from_step * size,
@@ -459,8 +451,7 @@ static void give_kernel_task(void *context, int64_t channel) {
 
 void pl_winograd_backward_kernel(const pl_winograd_plan *plan, const void *x, const void *dy,
                                  bool add, void *dkernel, void *workspace) {
-  pl_slots slots;
-  winograd_job job = make_job(plan, workspace, &slots);
+  winograd_job job = make_job(plan, workspace);
   job.from = x;
   job.dy = dy;
   job.to = dkernel;
@@ -470,7 +461,7 @@ void pl_winograd_backward_kernel(const pl_winograd_plan *plan, const void *x, co
     pl_parallel_for(plan->parts * plan->points * pl_divide_up(plan->from_channels, SUM_ROWS),
                     sum_task, &job);
   } else {
-    pl_parallel_for(plan->parts, kernel_task, &job);
+    pl_parallel_slots(plan->parts, plan->slots.count, kernel_task, &job);
   }
   pl_parallel_for(plan->from_channels, give_kernel_task, &job);
 }

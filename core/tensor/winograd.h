@@ -12,6 +12,7 @@
 #include "kernels/conv2d.h"
 #include "kernels/winograd.h"
 #include "tensor/tensor.h"
+#include "tensor/window.h"
 
 typedef enum pl_conv2d_pass {
   PL_CONV2D_FORWARD,
@@ -35,8 +36,9 @@ typedef struct pl_winograd_plan {
   int64_t from_apart, to_apart, kernel_apart; /* numbers from point to point */
   int64_t parts;                              /* partial sums of the gradient by the kernel */
   bool whole;                                 /* all tiles go to the points before any are summed */
-  int64_t runs, slots;
-  size_t zeros_at, matrices_at, slots_at, slot_bytes, bytes;
+  int64_t runs;
+  pl_slots slots;
+  size_t zeros_at, matrices_at, bytes;
 } pl_winograd_plan;
 
 /* Whether a pass is better done this way. */

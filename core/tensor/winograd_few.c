@@ -40,11 +40,12 @@ bool pl_winograd_few_plan_make(pl_winograd_few_plan *plan, const pl_conv2d *g, p
   plan->down = pl_divide_up(g->out[0], 4);
   plan->tasks = by_kernel ? pl_least(PARTS, g->batch * plan->down)
                           : g->batch * pl_least(plan->down, pl_divide_up(FEWEST_TASKS, g->batch));
-  plan->slots = pl_slots_for(plan->tasks);
   plan->matrices = 36 * g->in_channels * pl_divide_up(g->out_channels, lanes) * lanes;
-  /* sums of every part, or the points for whoever has that slot */
-  return pl_add_room(&plan->apart, plan->matrices, size) &&
-         pl_add_room(&plan->bytes, by_kernel ? plan->tasks : plan->slots, plan->apart);
+  /* sums of every part, or the points of every thread */
+  size_t *bytes = by_kernel ? &plan->apart : &plan->slots.bytes;
+  return pl_add_room(bytes, plan->matrices, size) &&
+         (by_kernel ? pl_add_room(&plan->bytes, plan->tasks, plan->apart)
+                    : pl_add_slots(&plan->bytes, &plan->slots, plan->tasks));
 }
 
 typedef struct {
@@ -54,53 +55,44 @@ typedef struct {
   char *to, *workspace;
   int64_t x_image, y_image; /* bytes */
   bool relu, add;
-  pl_slots *slots;
 } few_job;
 
-static few_job make_job(const pl_winograd_few_plan *plan, const void *x, void *to, void *workspace,
-                        pl_slots *slots) {
+static few_job make_job(const pl_winograd_few_plan *plan, const void *x, void *to,
+                        void *workspace) {
   const pl_conv2d *g = plan->g;
   const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
-  few_job job = {.plan = plan, .x = x, .to = to, .workspace = workspace, .slots = slots};
+  few_job job = {.plan = plan, .x = x, .to = to, .workspace = workspace};
   job.kernels = pl_kernels_get()->winograd_few[plan->dtype];
   job.x_image = g->in[0] * g->in[1] * g->in_channels * size;
   job.y_image = g->out[0] * g->out[1] * g->out_channels * size;
-  pl_slots_open(slots, plan->slots);
   return job;
-}
-
-static char *matrices_of(const few_job *job, int64_t slot_or_part) {
-  return job->workspace + (size_t)slot_or_part * job->plan->apart;
 }
 
 static void forward_task(void *context, int64_t chunk) {
   const few_job *job = context;
   const pl_winograd_few_plan *plan = job->plan;
-  const int64_t slot = pl_slots_take(job->slots), strips = plan->tasks / plan->g->batch;
-  const int64_t image = chunk / strips;
-  char *u = matrices_of(job, slot);
-  if (pl_slots_first(job->slots, slot)) job->kernels->pack(plan->g, job->kernel, u);
+  const int64_t strips = plan->tasks / plan->g->batch, image = chunk / strips;
+  char *u = pl_slot_of(&plan->slots, job->workspace);
+  if (pl_is_first_chunk()) job->kernels->pack(plan->g, job->kernel, u);
   int64_t first;
   const int64_t last = pl_part(plan->down, strips, chunk % strips, &first);
   job->kernels->forward(plan->g, first, last, job->x + image * job->x_image, u, job->bias,
                         job->relu, job->to + image * job->y_image);
-  pl_slots_give(job->slots, slot);
 }
 
 void pl_winograd_few_forward(const pl_winograd_few_plan *plan, const void *x, const void *kernel,
                              const void *bias, bool relu, void *y, void *workspace) {
-  pl_slots slots;
-  few_job job = make_job(plan, x, y, workspace, &slots);
+  few_job job = make_job(plan, x, y, workspace);
   job.kernel = kernel;
   job.bias = bias;
   job.relu = relu;
-  pl_parallel_for(plan->tasks, forward_task, &job);
+  pl_parallel_slots(plan->tasks, plan->slots.count, forward_task, &job);
 }
 
 static void gradient_task(void *context, int64_t part) {
   const few_job *job = context;
   const pl_winograd_few_plan *plan = job->plan;
-  char *sums = matrices_of(job, part);
+  char *sums = job->workspace + (size_t)part * plan->apart;
   memset(sums, 0, plan->apart);
   int64_t row, rows; /* of the tiles of all images; of those of one */
   const int64_t end = pl_part(plan->g->batch * plan->down, plan->tasks, part, &row);
@@ -122,8 +114,7 @@ static void end_task(void *context, int64_t channel) {
 
 void pl_winograd_few_backward_kernel(const pl_winograd_few_plan *plan, const void *x,
                                      const void *dy, bool add, void *dkernel, void *workspace) {
-  pl_slots slots;
-  few_job job = make_job(plan, x, dkernel, workspace, &slots);
+  few_job job = make_job(plan, x, dkernel, workspace);
   job.dy = dy;
   job.add = add;
   pl_parallel_for(plan->tasks, gradient_task, &job);
