@@ -125,9 +125,9 @@ end
 function check.options(fn, options, known)
   if options == nil then return {} end
   check.arg(type(options) == "table", fn, "options", "a table of options", options)
-  for key in pairs(options) do
+  for key in next, options do
     local found = false
-    for _, name in ipairs(known) do found = found or name == key end
+    for i = 1, #known do found = found or known[i] == key end
     if not found then
       check.raise("%s: unknown option %s; %s", fn, core.describe(key), check.hint(key, known))
     end

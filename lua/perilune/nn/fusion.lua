@@ -79,7 +79,7 @@ local function run_at(layers, i)
     options.max_pool, last = true, last + 1
   end
   local together, infer = in_one(is_conv and "conv2d" or "dense", first, options)
-  local step = { first = i, last = last, forward = together, infer = infer }
+  local step = { first = i, last = last, forward = together, infer = infer, new = true }
   if options.max_pool and layers[last].padding == "same" then
     local apart = one_by_one(layers, i, last)
     local function either(way)
@@ -101,7 +101,8 @@ function fusion.add_own(class) own[class.forward] = true end
 local function is_own(layer) return own[layer.forward] and (not layer.activate or own[layer.activate]) end
 
 --- The layers as steps, in order; the layers must be built. `own` says whether all are the library's, which
---- alone may be computed by step.infer, without a tape; `weights` lists theirs.
+--- alone may be computed by step.infer, without a tape; `new`, whether what comes of it lies in memory of its
+--- own; `weights` lists theirs.
 ---@param layers Layer[]
 ---@return { first: integer, last: integer, forward: fun(x: Tensor, training?: boolean): Tensor,
 ---  infer: fun(x: Tensor): Tensor }[] steps
@@ -118,6 +119,7 @@ function fusion.steps(layers)
   while i <= #layers do
     local step = run_at(layers, i)
     steps[#steps + 1], i = step, step.last + 1
+    steps.new = steps.new or step.new
   end
   return steps
 end
@@ -125,9 +127,10 @@ end
 --- Whether steps were made for these very layers, none with another forward or activation since.
 function fusion.fits(steps, layers)
   if not steps or #steps.layers ~= #layers then return false end
-  for i, layer in ipairs(layers) do
-    if steps.layers[i] ~= layer or steps.forwards[i] ~= layer.forward
-      or steps.activates[i] ~= (layer.activate or false) then
+  local known, forwards, activates = steps.layers, steps.forwards, steps.activates
+  for i = 1, #layers do
+    local layer = layers[i]
+    if known[i] ~= layer or forwards[i] ~= layer.forward or activates[i] ~= (layer.activate or false) then
       return false
     end
   end
@@ -138,15 +141,16 @@ end
 --- of one's own may write into what they are given, weights may be variables of a pass that is going on.
 ---@param x Tensor {N, …} that fits
 ---@return Tensor?
+---@return boolean? new whether it shares no memory with x
 function fusion.infer(steps, x)
   if not steps.own then return nil end
   local weights = steps.weights
   for i = 1, #weights do
-    local weight = weights[i].weight
-    if weights[i].layer[weight.name] ~= weight.tensor then return nil end
+    local layer, weight = weights[i].layer, weights[i].weight
+    if layer[weight.name] ~= weight.tensor then return nil end
   end
   for i = 1, #steps do x = steps[i].infer(x) end
-  return x
+  return x, steps.new
 end
 
 return fusion

@@ -111,7 +111,8 @@ end
 function evaluation.predict(model, feed, batch_size)
   if feed.n <= batch_size then
     local x = feed:batch(1, feed.n)
-    return (infer_few(model, feed, x) or evaluation.infer(model, x)):clone()
+    local y, new = infer_few(model, feed, x)
+    return new and y or (y or evaluation.infer(model, x)):clone()
   end
   local out
   each_batch(model, feed, batch_size, never, function(first, y_pred)

@@ -69,8 +69,9 @@ end
 
 -- Samples as they lie in x.
 local function sliced(self, first, count)
-  local y = self.y and self.y:narrow(1, self.offset + first, count)
-  local x = self.x:narrow(1, self.offset + first, count)
+  local x, y, all = self.x, self.y, self.offset == 0 and count == self.n
+  if not all then x = x:narrow(1, self.offset + first, count) end
+  if y and not all then y = y:narrow(1, self.offset + first, count) end
   if x:dtype() ~= self.dtype then x = buffer(self, count):copy_(x) end
   return x, y
 end
