@@ -127,10 +127,10 @@ end
 --- Whether steps were made for these very layers, none with another forward or activation since.
 function fusion.fits(steps, layers)
   if not steps or #steps.layers ~= #layers then return false end
-  local known, forwards, activates = steps.layers, steps.forwards, steps.activates
+  local known, forward, activate = steps.layers, steps.forwards, steps.activates
   for i = 1, #layers do
     local layer = layers[i]
-    if known[i] ~= layer or forwards[i] ~= layer.forward or activates[i] ~= (layer.activate or false) then
+    if known[i] ~= layer or forward[i] ~= layer.forward or activate[i] ~= (layer.activate or false) then
       return false
     end
   end
