@@ -300,14 +300,15 @@ static int64_t all_pieces(const pass_job *job) {
   return job->plan->g->groups * (pieces_of(job) + 1);
 }
 
-/* The packed weights for one who has that slot. */
-static const char *packed_for(const pass_job *job, char *slot) {
-  if (!job->plan->packed_apart) return job->packed;
+/* What every task finds in a slot: few pairs' zeros, and weights that are packed apart. */
+static void prepare_slot(const pass_job *job, char *slot) {
+  const pl_conv2d_plan *plan = job->plan;
+  if (plan->way == PL_CONV2D_FEW_PAIRS)
+    memset(slot + plan->room_at, 0, (size_t)plan->room * pl_dtype_size(plan->dtype));
+  if (!plan->packed_apart) return;
   pass_job own = *job;
   own.packed = slot;
-  const int64_t pieces = pl_is_first_chunk() ? all_pieces(job) : 0;
-  for (int64_t piece = 0; piece < pieces; piece++) pack_task(&own, piece);
-  return slot;
+  for (int64_t piece = 0; piece < all_pieces(job); piece++) pack_task(&own, piece);
 }
 
 /* y, which := the largest of each 2×2 pixels of a strip's rows, which lie in `before`. */
@@ -389,7 +390,6 @@ static void gather_parts(const pass_job *job, pl_conv2d_gather g, int64_t row, i
 static void gather_few_pairs(const pass_job *job, pl_conv2d_gather g, int64_t y, const char *from,
                              char *to) {
   const pl_conv2d_plan *plan = job->plan;
-  if (pl_is_first_chunk()) memset(g.room, 0, (size_t)plan->room * pl_dtype_size(plan->dtype));
   g.origin[0] = y;
   g.origin[1] = job->axis[1].origin;
   memcpy(g.size, plan->from, sizeof g.size);
@@ -438,6 +438,8 @@ static void pass_task(void *context, int64_t chunk) {
   const pl_conv2d *g = plan->g;
   const pl_conv2d_axis *ay = &job->axis[0], *ax = &job->axis[1];
   const int64_t size = (int64_t)pl_dtype_size(plan->dtype);
+  char *const slot = pl_slot_of(&plan->slots, job->workspace);
+  if (pl_is_first_chunk()) prepare_slot(job, slot);
   const int64_t tasks = pl_divide_up(g->batch, plan->images) * plan->strips;
   const int64_t part = chunk / tasks; /* all images with some of the weights, then with others */
   const int64_t image = chunk % tasks / plan->strips * plan->images;
@@ -467,10 +469,9 @@ static void pass_task(void *context, int64_t chunk) {
                              .add = job->add,
                              .relu = job->relu,
                              .way = plan->way,
-                             .columns = g->kernel[1]};
-  char *const slot = pl_slot_of(&plan->slots, job->workspace);
-  gather.packed = packed_for(job, slot);
-  gather.room = slot + plan->room_at;
+                             .columns = g->kernel[1],
+                             .packed = plan->packed_apart ? slot : job->packed,
+                             .room = slot + plan->room_at};
   const char *const image_from = from;
   if (plan->direct) {
     from += (y * plan->from[1] + ax->origin) * plan->from_channels * size;
