@@ -56,13 +56,12 @@ typedef struct pl_conv2d_gather {
   const void *packed;
   int64_t part, parts; /* of the channels, in blocks that a tile takes */
   bool add, relu;      /* add: out += instead, and no bias */
-  int64_t
-      columns; /* by pairs: of the kernel, 3 or 5; then nothing is read of `in` from `end` on, and the room */
-  const void *
-      end; /* is for `columns` + 1 times pl_conv2d_pairs_apart for each of its rows, the first of */
-  void *room; /* which are `made` already */
-  int64_t made;
-  /* by few pairs: `in` is whole images of that size, the first patch begins there, room is zeros */
+  /* By pairs: the kernel's columns, 3 or 5; nothing is read of `in` from `end` on. room: `columns` + 1 times
+  ** pl_conv2d_pairs_apart for each row of `in`, of which the first `made` are made already. */
+  int64_t columns, made;
+  const void *end;
+  void *room;
+  /* By few pairs: `in` is whole images of that size, the first patch begins there, room is zeros. */
   int64_t origin[2], size[2];
 } pl_conv2d_gather;
 

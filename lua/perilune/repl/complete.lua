@@ -25,6 +25,8 @@ local function add_names(value, names, depth)
   if mt == core.metatable then
     require "perilune.ops" -- gives tensors the methods of layers
     add_names(core.methods, names, 0)
+  elseif type(index) == "function" and rawget(mt, "__name") then -- a class whose objects look further
+    add_names(mt, names, depth - 1)
   end
 end
 

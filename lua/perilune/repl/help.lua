@@ -305,6 +305,19 @@ local function named_value(name)
   return value
 end
 
+local MOST <const> = 8 -- names that are told
+
+-- What there is under names that have this one in them, layers first.
+local function names_with(name)
+  local pl, part, found = require "perilune", name:lower(), {}
+  for _, place in ipairs { { "nn.", pl.nn }, { "pl.", pl } } do
+    for _, known in ipairs(complete.names_in(place[2])) do
+      if known:lower():find(part, 1, true) and #found < MOST then found[#found + 1] = place[1] .. known end
+    end
+  end
+  return found
+end
+
 local function text_for_name(asked, width)
   local name = asked:match("^%s*(.-)%s*$"):gsub("%(.*$", "")
   if name == "pl" or name == "perilune" then return table_text(require "perilune", width) end
@@ -318,7 +331,9 @@ local function text_for_name(asked, width)
   if type(value) == "table" then return table_text(value, width) end
   local known = complete.names_in(require "perilune")
   local near = check.nearest(last_name(name) or name, known)
-  local hint = near and ("; did you mean %s?"):format(near) or ""
+  local like = not near and names_with(name) or {}
+  local hint = near and ("; did you mean %s?"):format(near)
+    or #like > 0 and ("; there are %s"):format(table.concat(like, ", ")) or ""
   return ("nothing is known under the name %q%s"):format(name, hint)
 end
 
