@@ -13,7 +13,7 @@
 #include "runtime/clock.h"
 
 enum {
-  SMALL = 1 << 14, /* bytes of a block that is not counted */
+  SMALL = 1 << 12, /* bytes of a block that is not counted */
   LEAST = 1 << 22, /* for a collection; at most a part of what is in use, before Lua's own fifth */
   PART = 8,
   FEWEST = 2, /* collections that paid, before less is tried */
