@@ -65,6 +65,7 @@ local LARGE <const> = {
   { { 19, 8, 9, 17 }, { 3, 3, 1, 34 }, { groups = 17, padding = "same", activation = "relu" } },
   { { 3, 30, 21, 40 }, { 5, 5, 40, 3 }, { padding = "same", activation = "relu" } },
   { { 5, 20, 19, 3 }, { 5, 5, 3, 12 }, {} },
+  { { 1, 19, 3, 16 }, { 3, 3, 16, 17 }, { strides = 3, dilation = { 3, 1 } } },
 }
 
 local function drawn(case, dtype)

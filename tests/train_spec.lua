@@ -179,6 +179,12 @@ describe("fit", function()
     })
     assert.is_true(bits(a) == bits(b))
     assert.equal(a.history.history.val_loss[1], b.history.history.val_loss[1])
+    a, b = small(), small()
+    local one = { verbose = 0, seed = 1, shuffle = false, batch_size = 200 } -- batch of all of them
+    b:fit(x:narrow(1, 1, 200), y:narrow(1, 1, 200), one)
+    one.validation_split = 0.2
+    a:fit(x, y, one)
+    assert.is_true(bits(a) == bits(b))
     local c = conv(1)
     c:fit(images.train, { verbose = 0, seed = 1, validation_split = 0.2, validation_batch_size = 7 })
     close(c:evaluate { x = images.train:batch():narrow(1, 201, 50), y = y:narrow(1, 201, 50) }.loss,

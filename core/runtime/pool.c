@@ -197,6 +197,9 @@ static void forget_workers(void) {
   pool.workers = 0;
   atomic_store(&pool.sleeping, 0);
   atomic_store(&pool.owner_sleeps, false);
+  /* of the parent's job, perhaps half done, there is nothing to take */
+  atomic_store(&pool.job.number, 0);
+  for (int i = 0; i < PL_MAX_THREADS; i++) atomic_store(&pool.share[i].left, 0);
 }
 
 /* The processors' time that a container may take, in whole processors; PL_MAX_THREADS without a limit. */

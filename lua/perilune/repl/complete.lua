@@ -33,6 +33,7 @@ end
 local function index(value, key)
   local ok, field = pcall(function() return value[key] end)
   if ok then return field end
+  return nil
 end
 
 --- The value of a chain of names and list indices: `pl.plot`, `net.params`, `x[2].loss`.

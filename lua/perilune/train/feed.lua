@@ -69,7 +69,7 @@ end
 
 -- Samples as they lie in x.
 local function sliced(self, first, count)
-  local x, y, all = self.x, self.y, self.offset == 0 and count == self.n
+  local x, y, all = self.x, self.y, count == self.x:size(1)
   if not all then x = x:narrow(1, self.offset + first, count) end
   if y and not all then y = y:narrow(1, self.offset + first, count) end
   if x:dtype() ~= self.dtype then x = buffer(self, count):copy_(x) end
