@@ -174,10 +174,11 @@ bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtyp
   if (plan->depthwise) return true;
   const int64_t lanes = kernels_of(dtype)->lanes, points = g->kernel[1] + 1;
   const bool pairs = makes_pairs(plan);
+  int64_t packed;
   if (plan->way == PL_CONV2D_FEW_PAIRS) plan->room = plan->from_channels; /* zeros */
   if (!pl_size_mul((pairs ? g->kernel[0] * points : taps) * group + phases,
                    g->groups * pl_conv2d_packed((int)lanes, 0, plan->to_channels / g->groups),
-                   &plan->packed))
+                   &packed))
     return false;
   if (!plan->direct) {
     const int64_t rows = (plan->rows - 1) * tallest_step + extent;
@@ -196,13 +197,12 @@ bool pl_conv2d_plan_make(pl_conv2d_plan *plan, const pl_conv2d *g, pl_dtype dtyp
   }
   plan->parts = g->groups > 1 || pooled || plan->way != PL_CONV2D_TILES
                     ? 1
-                    : pl_most(1, pl_least(4, plan->packed * size / WEIGHT_BYTES));
-  plan->packed_apart = plan->packed <= FEW_WEIGHT_BYTES / size;
+                    : pl_most(1, pl_least(4, packed * size / WEIGHT_BYTES));
+  plan->packed_apart = packed <= FEW_WEIGHT_BYTES / size;
   if (!pl_add_room(&plan->bytes, plan->runs_room, sizeof(pl_conv2d_run))) return false;
   plan->packed_at = plan->bytes;
   size_t *slot = &plan->slots.bytes;
-  if (!pl_add_room(plan->packed_apart ? slot : &plan->bytes, plan->packed, (size_t)size))
-    return false;
+  if (!pl_add_room(plan->packed_apart ? slot : &plan->bytes, packed, (size_t)size)) return false;
   plan->window_at = *slot;
   if (!pl_add_room(slot, plan->window, (size_t)size)) return false;
   plan->before_pool_at = *slot;
@@ -402,7 +402,8 @@ static void gather_pooled(const pass_job *job, pl_conv2d_gather g, char *before,
   const pl_conv2d_plan *plan = job->plan;
   const int64_t size = (int64_t)pl_dtype_size(plan->dtype), images = g.images, rows = g.rows;
   const bool pairs = plan->way == PL_CONV2D_PAIRS;
-  const int64_t made_row = pairs ? plan->room / (plan->rows + g.runs - 1) * size : 0;
+  const int64_t apart = pl_conv2d_pairs_apart(g.pixels, g.in_pixel, job->kernels->lanes);
+  const int64_t made_row = pairs ? (g.columns + 1) * apart * size : 0;
   char *const room = g.room;
   g.images = pairs ? 1 : images;
   g.rows = pool_rows(plan, rows);

@@ -31,14 +31,14 @@ typedef struct pl_conv2d_plan {
   bool in_parts; /* or what of them stays inside is */
   pl_conv2d_way way;
   int64_t from[2], from_channels, to[2], to_channels;
-  int64_t phases[2];                 /* the strides, backwards; one of them is one stride-1 pass */
-  int64_t images, rows, strips;      /* of an image's rows, to a task */
-  int64_t parts;                     /* of the output channels, when the weights are many */
-  int64_t runs_room, packed, window; /* numbers of the packed weights, and of a padded strip */
-  int64_t wide, before_pool;         /* numbers of a pixel before the pooling, and of a strip */
-  int64_t room;                      /* numbers of a strip that pairs need */
-  bool packed_apart;                 /* few weights, which each thread packs for itself */
-  size_t packed_at, bytes;           /* of all; the runs come first */
+  int64_t phases[2];            /* the strides, backwards; one of them is one stride-1 pass */
+  int64_t images, rows, strips; /* of an image's rows, to a task */
+  int64_t parts;                /* of the output channels, when the weights are many */
+  int64_t runs_room, window;    /* window: numbers of a padded strip */
+  int64_t wide, before_pool;    /* numbers of a pixel before the pooling, and of a strip */
+  int64_t room;                 /* numbers of a strip that pairs need */
+  bool packed_apart;            /* few weights, which each thread packs for itself */
+  size_t packed_at, bytes;      /* of all; the runs come first */
   size_t window_at, before_pool_at, room_at; /* in a slot, after the weights packed apart */
   pl_slots slots;
   bool winograd, winograd_few; /* then the pass is this one */

@@ -40,10 +40,10 @@ bool pl_winograd_few_plan_make(pl_winograd_few_plan *plan, const pl_conv2d *g, p
   plan->down = pl_divide_up(g->out[0], 4);
   plan->tasks = by_kernel ? pl_least(PARTS, g->batch * plan->down)
                           : g->batch * pl_least(plan->down, pl_divide_up(FEWEST_TASKS, g->batch));
-  plan->matrices = 36 * g->in_channels * pl_divide_up(g->out_channels, lanes) * lanes;
+  const int64_t matrices = 36 * g->in_channels * pl_divide_up(g->out_channels, lanes) * lanes;
   /* sums of every part, or the points of every thread */
   size_t *bytes = by_kernel ? &plan->apart : &plan->slots.bytes;
-  return pl_add_room(bytes, plan->matrices, size) &&
+  return pl_add_room(bytes, matrices, size) &&
          (by_kernel ? pl_add_room(&plan->bytes, plan->tasks, plan->apart)
                     : pl_add_slots(&plan->bytes, &plan->slots, plan->tasks));
 }

@@ -17,9 +17,8 @@ typedef struct pl_winograd_few_plan {
   const pl_conv2d *g;
   pl_dtype dtype;
   int64_t down, tasks; /* rows of tiles of an image; how many tasks share all of them */
-  int64_t matrices;    /* numbers of the kernel's points, or of a part's sums */
   pl_slots slots;      /* forward: for the points of each thread */
-  size_t apart, bytes; /* from part to part */
+  size_t apart, bytes; /* apart: from one part's sums to the next's */
 } pl_winograd_few_plan;
 
 /* Whether a pass forward, or by the kernel, is better done this way. */
