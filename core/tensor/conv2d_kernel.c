@@ -13,7 +13,7 @@ enum {
   LARGE_KERNEL = 65536,   /* numbers; such a gradient is cut up itself as well */
   STRIP_BYTES = 40960,    /* of images to a strip, about the first-level cache */
   STRIP_PIXELS = 192,     /* small images are taken together up to that many output pixels */
-  PAIRS_BEFORE_TILES = 3, /* channels in at most, where tiles suit as well */
+  PAIRS_BEFORE_TILES = 2, /* channels in at most, where tiles suit as well */
   PART_VECTORS = 4,  /* of channels to a part, where four parts do; a strip reckons with as many */
   MASK_PIXELS = 256, /* to a partial sum */
   MASK_GRAIN = 16384
