@@ -19,7 +19,7 @@ typedef struct pl_winograd_few_kernels {
   /* Rows first .. last - 1 of the tiles of an image, y := relu(conv2d(x, k) + bias); bias may be NULL */
   void (*forward)(const pl_conv2d *g, int64_t first, int64_t last, const void *x, const void *u,
                   const void *bias, bool relu, void *y);
-  /* sums, which lie as u does, += (Bᵀ x B) ⊙ (A dy Aᵀ) of these tiles */
+  /* sums, as many rows as u's but by single vectors, += (Bᵀ x B) ⊙ (A dy Aᵀ) of these tiles */
   void (*gradient)(const pl_conv2d *g, int64_t first, int64_t last, const void *x, const void *dy,
                    void *sums);
   /* dkernel := (or += with add) Gᵀ sums G of one channel in; the sums of `parts`, part_step apart, first

@@ -9,11 +9,10 @@
 #include "tensor/window.h"
 
 enum {
-  BATCH_PARTS = 8,        /* partial sums of a kernel's gradient */
-  LARGE_KERNEL = 65536,   /* numbers; such a gradient is cut up itself as well */
-  STRIP_BYTES = 40960,    /* of images to a strip, about the first-level cache */
-  STRIP_PIXELS = 192,     /* small images are taken together up to that many output pixels */
-  PAIRS_BEFORE_TILES = 2, /* channels in at most, where tiles suit as well */
+  BATCH_PARTS = 8,      /* partial sums of a kernel's gradient */
+  LARGE_KERNEL = 65536, /* numbers; such a gradient is cut up itself as well */
+  STRIP_BYTES = 40960,  /* of images to a strip, about the first-level cache */
+  STRIP_PIXELS = 192,   /* small images are taken together up to that many output pixels */
   PART_VECTORS = 4,  /* of channels to a part, where four parts do; a strip reckons with as many */
   MASK_PIXELS = 256, /* to a partial sum */
   MASK_GRAIN = 16384
@@ -42,14 +41,13 @@ bool pl_conv2d_kernel_plan_make(pl_conv2d_kernel_plan *plan, const pl_conv2d *g,
     plan->bytes = plan->by_winograd.bytes;
     return fits;
   }
-  plan->pairs = pl_conv2d_suits_pairs(g) && pl_kernel_pairs_suit(g, dtype);
-  plan->winograd_few =
-      pl_winograd_few_suits(g) && !(plan->pairs && g->in_channels <= PAIRS_BEFORE_TILES);
+  plan->winograd_few = pl_winograd_few_suits(g);
   if (plan->winograd_few) {
     const bool fits = pl_winograd_few_plan_make(&plan->by_winograd_few, g, dtype, true);
     plan->bytes = plan->by_winograd_few.bytes;
     return fits;
   }
+  plan->pairs = pl_conv2d_suits_pairs(g) && pl_kernel_pairs_suit(g, dtype);
   if (plan->pairs) {
     const bool fits = pl_kernel_pairs_plan_make(&plan->by_pairs, g, dtype);
     plan->bytes = plan->by_pairs.bytes;
